@@ -1,0 +1,1 @@
+"""Mediamesh: a live-streaming cluster with no centre."""

@@ -1,0 +1,1 @@
+"""Where should this client go? Pure functions over the tables."""

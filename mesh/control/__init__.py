@@ -1,0 +1,1 @@
+"""The API's requests and replies, as typed messages."""

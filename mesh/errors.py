@@ -1,0 +1,56 @@
+"""What can go wrong, drawn as a tree.
+
+    MeshError
+    ├── ConfigError            the operator's: a key, a value, a port that is taken
+    ├── ProtocolError          the peer's: close that connection, keep the others
+    │   ├── MediaError         FLV, AMF0 or a codec's headers are malformed
+    │   ├── RTMPError          handshake, chunk, message or command
+    │   └── WireError          a message between nodes
+    ├── StreamError            the stream cannot be had as asked
+    │   ├── StreamNotFound     no node has it
+    │   └── StreamTaken        it is live already, somewhere in the mesh
+    └── LinkError              the network between nodes
+
+Messages are lower-case and carry the numbers: "chunk of 70000 bytes, expected no more than 65536". Our own mistakes are
+`assert` or `ValueError`, never one of these.
+"""
+
+
+class MeshError(Exception):
+    """Whatever Mediamesh raises on purpose."""
+
+
+class ConfigError(MeshError):
+    """A configuration that cannot be used; the message names the key and where it was set."""
+
+
+class ProtocolError(MeshError):
+    """Bytes that break a protocol; the connection they came from is closed."""
+
+
+class MediaError(ProtocolError):
+    """Malformed FLV, AMF0 or codec headers."""
+
+
+class RTMPError(ProtocolError):
+    """Malformed RTMP: handshake, chunk, message or command."""
+
+
+class WireError(ProtocolError):
+    """A malformed or oversized message between nodes."""
+
+
+class StreamError(MeshError):
+    """A stream that cannot be published or played as asked."""
+
+
+class StreamNotFound(StreamError):
+    """No node of the mesh has the stream."""
+
+
+class StreamTaken(StreamError):
+    """The stream is live already, somewhere in the mesh."""
+
+
+class LinkError(MeshError):
+    """A neighbour that cannot be reached, or went away."""

@@ -1,0 +1,1 @@
+"""Who is alive and what they carry, without I/O."""

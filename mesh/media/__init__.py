@@ -1,0 +1,1 @@
+"""What flows: frames, the containers they travel in, and the messages between nodes."""

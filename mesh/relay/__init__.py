@@ -1,0 +1,1 @@
+"""Fetching a log from another node, without I/O."""

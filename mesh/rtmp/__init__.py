@@ -1,0 +1,1 @@
+"""RTMP, without I/O."""

@@ -1,0 +1,1 @@
+"""Where ingest ends and egress begins."""
