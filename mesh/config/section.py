@@ -1,0 +1,161 @@
+"""The sections of a configuration, one frozen dataclass each.
+
+The string under each field is also its comment in configs/reference.toml; a test keeps them equal.
+"""
+
+from dataclasses import dataclass, field
+
+from mesh.config.rule import (
+    Host,
+    Label,
+    Listen,
+    Listen3,
+    Millis,
+    Path,
+    Pause,
+    Policy,
+    Seconds,
+    Seeds,
+    Size,
+    Switch,
+    Word,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Who this node is."""
+
+    name: Label = ""
+    """The node's name in the API and in redirects; "" takes the host name."""
+    zone: Label = ""
+    """Where it stands, like "fra" or "office"; players stay in their zone while it has room."""
+    data_dir: Path = ""
+    """Where it keeps its identity and the peers of last time; "" takes a free slot in the user's state directory."""
+    drain_s: Seconds = 10.0
+    """Seconds that players get to leave after SIGTERM; the node exits sooner when nobody is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtmpConfig:
+    """RTMP, for publishers and players."""
+
+    listen: Listen = ":1935"
+    """Address for RTMP; port 0 takes a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """HTTP, for players, publishers, the API and health checks."""
+
+    listen: Listen = ":8080"
+    """Address for HTTP; port 0 takes a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """How nodes find and reach each other."""
+
+    name: Word = "mesh"
+    """Only nodes of one name meet; it keeps several meshes on one LAN apart."""
+    listen: Listen3 = ":7400"
+    """Address for other nodes: control on this port, gossip on the next, media on the one after; 0 takes free ones."""
+    seeds: Seeds = ()
+    """Nodes to try first, as host or host:port; one that answers is enough, and DNS names are resolved repeatedly."""
+    mdns: Switch = True
+    """Whether to find nodes of the same LAN by multicast DNS."""
+    secret_file: Path = ""
+    """File with the mesh's secret, which encrypts everything between nodes; not built yet, so only "" is taken."""
+    insecure: Switch = False
+    """Whether nodes and publishers from public addresses are taken although the mesh has no secret."""
+    advertise: Host = ""
+    """Host under which the others reach this node, if it is not one of its own addresses; "" tries those."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig:
+    """How much of each stream is held for those who join or fall behind."""
+
+    seconds: Pause = 10.0
+    """Seconds of each stream to hold; whole GOPs are dropped, and a player who falls further behind skips."""
+    bytes: Size = 32 << 20
+    """Memory for one stream; a GOP longer than that is no place to join any more."""
+    total: Size = 1 << 30
+    """Memory for all streams of the node together."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """How nodes fetch streams from each other."""
+
+    lag_s: Pause = 3.0
+    """Seconds that a node which fetches a stream may fall behind before it skips to the newest keyframe."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressConfig:
+    """How players are served."""
+
+    pass_min_ms: Millis = 0.0
+    """Least milliseconds between two sends to a player; more costs delay and saves CPU."""
+    pass_max_ms: Millis = 350.0
+    """Most milliseconds between two sends under load; a node that would need more says that it is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What a client may cost."""
+
+    player_lag_s: Pause = 10.0
+    """Seconds after which a player is closed whose socket took no byte; one that is slow but moving skips instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """How long things last when somebody leaves."""
+
+    linger_s: Seconds = 10.0
+    """Seconds that a node goes on fetching a stream after its last player has left."""
+    hold_s: Seconds = 30.0
+    """Seconds that players are kept after the publisher has gone, so that it may come back."""
+    standby: Switch = False
+    """Whether a second publisher of a live stream waits as its standby instead of being refused; not built yet."""
+    silence_s: Pause = 5.0
+    """Seconds without a frame after which a stream counts as stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceConfig:
+    """Where clients are sent."""
+
+    policy: Policy = "weighted"
+    """How nodes with room are compared."""
+    redirect: Switch = True
+    """Whether HTTP clients may be redirected; if not, every stream is fetched to the node that was asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfig:
+    """A mirror of the tables for other tools."""
+
+    url: Path = ""
+    """Redis to write the tables to; not built yet, so only "" is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration; every section has its defaults."""
+
+    node: NodeConfig = NodeConfig()
+    rtmp: RtmpConfig = RtmpConfig()
+    http: HttpConfig = HttpConfig()
+    mesh: MeshConfig = MeshConfig()
+    cache: CacheConfig = CacheConfig()
+    relay: RelayConfig = RelayConfig()
+    egress: EgressConfig = EgressConfig()
+    limits: LimitsConfig = LimitsConfig()
+    stream: StreamConfig = StreamConfig()
+    balance: BalanceConfig = BalanceConfig()
+    redis: RedisConfig = RedisConfig()
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """The keys that somebody set, whatever their value: a port that was only a default may give way to the next."""
