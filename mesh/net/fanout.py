@@ -1,0 +1,227 @@
+"""Fan-out: passes that hand every player everything between its offset and the head, in one send.
+
+A pass follows each frame at once while passes are short. When they take long, the next one starts no sooner than a
+small multiple of what the last one took, so it carries more frames: batching grows by itself under load, and delay is
+paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`; players at one offset share one
+`memoryview`, and a player is a position, the rest of one frame, and the control bytes that wait for its end.
+
+A player is in one of two states. Level: it has everything, and the next pass serves it. Behind: its socket is full, or
+it is still being handed the window; then the socket's writability serves it, a turn of 128 KiB at a time.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+from mesh.config import EgressConfig
+from mesh.stream.log import START
+from mesh.stream.rendition import Rendition
+
+log = logging.getLogger("mesh.fanout")
+
+PACE = 2
+"""The loop's share: a pass that took t is followed by a pause of PACE times t."""
+TURN_S = 0.010
+"""A pass yields to the loop after this long."""
+SWEEP_S = 1.0
+
+
+class Player:
+    """One client's socket, and where it is in the stream."""
+
+    __slots__ = (
+        "control",
+        "ended",
+        "level",
+        "moved",
+        "offset",
+        "on_close",
+        "rendition",
+        "rest",
+        "sent",
+        "skips",
+        "sock",
+    )
+
+    def __init__(self, sock: socket.socket, rendition: Rendition, on_close: Callable[[str], None]) -> None:
+        """Takes over `sock`, which must be non-blocking; `on_close` hears why it was closed, once."""
+        self.sock = sock
+        self.rendition = rendition
+        self.on_close = on_close
+        self.offset = START
+        self.rest: memoryview | None = None
+        self.control = b""
+        self.level: bool | None = None
+        self.ended = False
+        self.moved = 0.0
+        self.sent = 0
+        self.skips = 0
+
+
+class Fanout:
+    """All players of a node."""
+
+    def __init__(self, egress: EgressConfig, player_lag_s: float) -> None:
+        self._egress = egress
+        self._player_lag_s = player_lag_s
+        self._players: dict[Rendition, set[Player]] = {}
+        self._dirty: dict[Rendition, None] = {}
+        self._walk: Iterator[None] | None = None
+        self._next: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._not_before = 0.0
+        self._took = 0.0
+        self.sent = 0
+        """Bytes handed to the kernel."""
+        self.skips = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._players.values()))
+
+    @property
+    def full(self) -> bool:
+        """Whether the pause between passes is at its cap: nobody else should be sent here."""
+        return self._took * PACE * 1000 >= self._egress.pass_max_ms
+
+    def players(self, rendition: Rendition) -> int:
+        """How many players read it."""
+        return len(self._players.get(rendition, ()))
+
+    def add(self, player: Player) -> None:
+        """Serve a player from now on."""
+        self._players.setdefault(player.rendition, set()).add(player)
+        player.moved = asyncio.get_running_loop().time()
+        self._serve(player)
+
+    def remove(self, player: Player, reason: str) -> None:
+        """Serve it no more, and close its socket. A second time is no error."""
+        players = self._players.get(player.rendition, set())
+        if player not in players:
+            return
+        players.remove(player)
+        if not players:
+            del self._players[player.rendition]
+            self._dirty.pop(player.rendition, None)
+        if not player.level:
+            asyncio.get_running_loop().remove_writer(player.sock.fileno())
+        player.sock.close()
+        player.on_close(reason)
+
+    def control(self, player: Player, data: bytes) -> None:
+        """Send protocol bytes (an acknowledgement, a pong) as soon as no frame is interrupted by them."""
+        player.control += data
+        if player.level:
+            self._serve(player)
+
+    def end(self, player: Player, farewell: bytes = b"") -> None:
+        """Let it have what it has not got yet, then the farewell, then close."""
+        player.control += farewell
+        player.ended = True
+        if player.level:
+            self._serve(player)
+
+    def advanced(self, rendition: Rendition) -> None:
+        """The rendition's log has grown."""
+        if rendition not in self._players:
+            return
+        self._dirty[rendition] = None
+        if self._next is None:
+            loop = asyncio.get_running_loop()
+            wait = self._not_before - loop.time()
+            self._next = loop.call_later(wait, self._pass) if wait > 0 else loop.call_soon(self._pass)
+
+    async def sweep(self) -> None:
+        """Close players whose sockets take nothing; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            deadline = loop.time() - self._player_lag_s
+            stuck = [p for players in self._players.values() for p in players if not p.level and p.moved < deadline]
+            for player in stuck:
+                self.remove(player, f"took no byte for {self._player_lag_s:g} s")
+
+    def _pass(self) -> None:
+        """Walk over the level players of every rendition that has grown, in turns."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._next = None
+        if self._walk is None:
+            dirty, self._dirty = self._dirty, {}
+            self._walk = self._steps(dirty)
+            self._took = 0.0
+        for _ in self._walk:
+            if loop.time() - started > TURN_S:
+                self._took += loop.time() - started
+                self._next = loop.call_soon(self._pass)
+                return
+        self._walk = None
+        ended = loop.time()
+        self._took += ended - started
+        pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
+        self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
+        for rendition in list(self._dirty):
+            self.advanced(rendition)
+
+    def _steps(self, dirty: dict[Rendition, None]) -> Iterator[None]:
+        for rendition in dirty:
+            for player in list(self._players.get(rendition, ())):
+                if player.level:
+                    self._serve(player)
+                yield
+
+    def _serve(self, player: Player) -> None:
+        """Hand a player one turn, and decide in which state that leaves it."""
+        loop = asyncio.get_running_loop()
+        if not player.level:
+            player.moved = loop.time()
+        try:
+            level = self._send(player)
+        except OSError as error:
+            self.remove(player, error.strerror or str(error))
+            return
+        if level and player.ended:
+            self.remove(player, "the stream ended")
+        elif level is not player.level and player.sock.fileno() >= 0:
+            player.level = level
+            player.moved = loop.time()
+            if level:
+                loop.remove_writer(player.sock.fileno())
+            else:
+                loop.add_writer(player.sock.fileno(), self._serve, player)
+
+    def _send(self, player: Player) -> bool:
+        """Send the rest of a frame, waiting control bytes and one piece; True if nothing is left to send."""
+        if (player.rest or player.control) and not self._flush(player):
+            return False
+        piece = player.rendition.piece(player.offset)
+        if piece is None:
+            return True
+        try:
+            sent = player.sock.send(piece.view)
+        except BlockingIOError:
+            return False
+        if piece.skipped:
+            player.skips += 1
+            self.skips += 1
+        self.sent += sent
+        player.sent += sent
+        if sent < len(piece.view):
+            player.rest, player.offset = piece.cut(sent)
+            return False
+        player.offset = piece.end
+        return piece.end >= player.rendition.log.head and not player.control
+
+    def _flush(self, player: Player) -> bool:
+        """Send what must not be interrupted; True if all of it went."""
+        while player.rest or player.control:
+            if not player.rest:
+                player.rest, player.control = memoryview(player.control), b""
+            try:
+                sent = player.sock.send(player.rest)
+            except BlockingIOError:
+                return False
+            self.sent += sent
+            player.sent += sent
+            player.rest = player.rest[sent:]
+        player.rest = None
+        return True

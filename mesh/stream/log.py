@@ -1,0 +1,213 @@
+"""StreamLog: the recent frames of one stream, numbered; a reader is just an offset.
+
+Frames are kept by whole GOPs, bounded by time and by bytes. A reader never registers: it asks for the frames from an
+offset on, and one that fell off the tail, or never read before (`START`), is put at the newest entry with the headers
+in force there.
+
+The bounds, and what gives when they meet:
+- time: a GOP goes when all of it is older than `seconds`, but the newest always stays;
+- bytes: hard. A GOP longer than that loses its front, and with it its entry: readers inside go on, joiners wait for
+  the next keyframe;
+- all logs of a node together (`Budget`): hard, the largest log gives.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mesh.media import codec
+from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Span
+
+START = 0
+"""The offset of a reader that has read nothing: before every log's tail."""
+OVERHEAD = 256
+"""Bytes that a frame costs beyond its payload (measured: 233)."""
+NO_FRAMES: tuple[Frame, ...] = ()
+SLACK = 8
+"""A bound that was met is undercut by this fraction, so that it is not met again with the next frame."""
+
+
+class Epoch(NamedTuple):
+    """One leader's run of a stream."""
+
+    number: int
+    leader: str
+    """Id of the node that numbers it."""
+    after: Position | None
+    """The position it continues after; None for the first that this log knows."""
+
+
+class Budget:
+    """What all logs of a node may hold together, in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._logs: set[StreamLog] = set()
+
+    def join(self, log: "StreamLog") -> None:
+        """Count a log."""
+        self._logs.add(log)
+
+    def leave(self, log: "StreamLog") -> None:
+        """Count it no more."""
+        self._logs.discard(log)
+        self.used -= log.size
+
+    def reclaim(self) -> None:
+        """Make the largest logs give until there is room again."""
+        while self.used > self.limit - self.limit // SLACK:
+            largest = max(self._logs, key=lambda log: log.size)
+            if not largest.give():
+                return
+
+
+class StreamLog:
+    """Append-only, bounded, read by offset."""
+
+    def __init__(self, key: str, seconds: float, max_bytes: int, budget: Budget) -> None:
+        """`seconds` and `max_bytes` bound this log, `budget` it and its neighbours."""
+        self.key = key
+        self.epochs: list[Epoch] = []
+        self.size = 0
+        self.head = START
+        self.tail = START
+        self.last_dts: dict[int, int] = {}
+        """The newest dts of each kind, in ms."""
+        self.on_append: Callable[[], None] = lambda: None
+        """Called after each frame: a bell, whoever may read."""
+        self._window_ms = int(seconds * 1000)
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self._offsets: list[int] = []
+        self._frames: list[Frame] = []
+        self._entries: deque[Entry] = deque()
+        self._in_force: dict[tuple[int, int, int], Frame] = {}
+        self._headers: tuple[Frame, ...] = ()
+        budget.join(self)
+
+    @property
+    def entry(self) -> Entry | None:
+        """The newest keyframe (without video: the newest frame), where a player starts."""
+        return self._entries[-1] if self._entries else None
+
+    @property
+    def headers(self) -> tuple[Frame, ...]:
+        """The metadata and sequence headers in force at the head."""
+        return self._headers
+
+    @property
+    def position(self) -> Position | None:
+        """Where a follower resumes: the log end, and who numbered it; None before the first epoch."""
+        if not self.epochs:
+            return None
+        return Position(self.epochs[-1].number, self.epochs[-1].leader, self.head)
+
+    def holds(self, position: Position) -> bool:
+        """Whether a reader at this position of any node's log of the stream can go on here, missing nothing."""
+        known = any((epoch.number, epoch.leader) == position[:2] for epoch in self.epochs)
+        return known and self.tail <= position.offset <= self.head
+
+    def begin(self, number: int, leader: str) -> None:
+        """Continue the log with an epoch above all before it."""
+        if self.epochs and number <= self.epochs[-1].number:
+            raise ValueError(f"epoch {number} after epoch {self.epochs[-1].number}")
+        self.epochs.append(Epoch(number, leader, self.position))
+        if not self._frames:
+            self.tail = number << EPOCH_SHIFT
+        self.head = number << EPOCH_SHIFT
+
+    def append(self, frame: Frame) -> None:
+        """Add a frame at or beyond the head."""
+        offset = frame.offset
+        if offset < self.head:
+            raise ValueError(f"offset {offset} below the head {self.head}")
+        self._offsets.append(offset)
+        self._frames.append(frame)
+        self.head = offset + 1
+        size = len(frame.payload) + OVERHEAD
+        self.size += size
+        self._budget.used += size
+        if frame.config:
+            self._enforce(frame)
+        elif frame.keyframe or (frame.kind == Kind.AUDIO and not self._has_video(frame.dts)):
+            self._entries.append(Entry(offset, self._headers))
+            self._forget_old(frame.dts)
+        self.last_dts[frame.kind] = frame.dts
+        if self.size > self._max_bytes:
+            self._shrink(self._max_bytes - self._max_bytes // SLACK)
+        if self._budget.used > self._budget.limit:
+            self._budget.reclaim()
+        self.on_append()
+
+    def read(self, offset: int, limit: int) -> Span:
+        """The frames from `offset` on, until their payloads reach `limit` bytes; at least one, if there is one.
+
+        A reader that lost its place while there is no entry stays where it is, with nothing to read.
+        """
+        start, headers = offset, NO_FRAMES
+        if offset < self.tail:
+            if not self._entries:
+                return Span(offset, NO_FRAMES, NO_FRAMES, offset)
+            start, headers = self._entries[-1]
+        first = last = bisect_left(self._offsets, start)
+        frames = self._frames
+        while last < len(frames) and limit > 0:
+            limit -= len(frames[last].payload)
+            last += 1
+        read = frames[first:last]
+        return Span(start, headers, read, read[-1].offset + 1 if read else max(start, self.head))
+
+    def give(self) -> bool:
+        """Give up an eighth at least, for the budget; False if there is nothing to give."""
+        before = self.size
+        self._shrink(before - before // SLACK - 1)
+        return self.size < before
+
+    def close(self) -> None:
+        """Count no more towards the budget; what is held can still be read."""
+        self._budget.leave(self)
+
+    def _enforce(self, header: Frame) -> None:
+        slot = codec.look(header.kind, header.payload).slot(header.kind)
+        self._in_force.pop(slot, None)
+        self._in_force[slot] = header
+        self._headers = tuple(self._in_force.values())
+
+    def _has_video(self, dts: int) -> bool:
+        """Whether the stream has video now: some, and not only long before `dts`."""
+        video = self.last_dts.get(Kind.VIDEO)
+        return video is not None and dts - video <= self._window_ms
+
+    def _forget_old(self, now: int) -> None:
+        """Let go of the GOPs that ended longer than the window before `now`."""
+        entries, offsets, frames = self._entries, self._offsets, self._frames
+        oldest = now - self._window_ms
+        while len(entries) > 1 and frames[bisect_left(offsets, entries[1].offset)].dts < oldest:
+            entries.popleft()
+        count = bisect_left(offsets, entries[0].offset)
+        if count and frames[count - 1].dts < oldest:
+            self._drop(count)
+
+    def _shrink(self, target: int) -> None:
+        """Drop whole GOPs, and then the front of the last, until no more than `target` bytes are held."""
+        while self.size > target and len(self._entries) > 1:
+            self._entries.popleft()
+            self._drop(bisect_left(self._offsets, self._entries[0].offset))
+        if self.size <= target:
+            return
+        count, size = 0, self.size
+        while size > target:
+            size -= len(self._frames[count].payload) + OVERHEAD
+            count += 1
+        self._drop(count)
+        while self._entries and self._entries[0].offset < self.tail:
+            self._entries.popleft()
+
+    def _drop(self, count: int) -> None:
+        size = sum(len(frame.payload) + OVERHEAD for frame in self._frames[:count])
+        self.tail = self._offsets[count - 1] + 1
+        del self._frames[:count], self._offsets[:count]
+        self.size -= size
+        self._budget.used -= size
