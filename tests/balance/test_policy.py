@@ -1,0 +1,285 @@
+import random
+from dataclasses import replace
+
+import pytest
+
+from mesh.balance.policy import Action, Redirect, Refuse, Request, Serve, place
+from mesh.gossip.member import Card, Lead, LeadState, Link, Load, Member, Replica, Status
+from mesh.gossip.tables import Tables
+
+FULL = Load(mem=0.99)
+BUSY = Load(cpu=0.7)
+WS, RTMP = {"proto": "ws"}, {"proto": "rtmp"}
+
+
+def member(name, zone="", status=Status.ALIVE, load=None, links=None):
+    card = Card(name, name, zone, "boot", 1, ("10.0.0.1",), 7400, 7401, 7402, 1935, 8080, 1)
+    return Member(card, status, load or Load(), links or {})
+
+
+def lead(node, state=LeadState.LIVE, epoch=1):
+    return Lead(node, "live/x", epoch, state)
+
+
+def replica(node):
+    return Replica(node, "live/x", 1, "a", ("a",))
+
+
+def tables(*members, entries=(), me="a"):
+    return Tables(me, members, entries)
+
+
+def ask(tables, **request):
+    return place(Request("live/x", **request), tables)
+
+
+A, B, C = member("a"), member("b"), member("c")
+
+# What the tables hold, what is asked of "a", who takes it (or with which status nobody does), and why each other lost.
+PLAY = {
+    "the leader serves its own players": ([A, B], [lead("a")], {}, "a", {"b": "does not have the stream"}),
+    "a replica serves its own players": (
+        [A, B],
+        [lead("b"), replica("a")],
+        {},
+        "a",
+        {"b": "is not the node that was asked"},
+    ),
+    "who has the stream wins over who was asked": ([A, B, C], [lead("b")], {}, "b", {"a": "does not have the stream"}),
+    "a replica is as good as the leader": (
+        [A, member("b", load=BUSY), C],
+        [lead("b"), replica("c")],
+        {},
+        "c",
+        {"b": "is busier"},
+    ),
+    "a zone with room keeps its players": (
+        [member("a", "fra"), member("b", "ams")],
+        [lead("b")],
+        {},
+        "a",
+        {"b": "is in another zone"},
+    ),
+    "a zone's replica wins over the leader elsewhere": (
+        [member("a", "fra"), member("b", "ams"), member("c", "fra")],
+        [lead("b"), replica("c")],
+        {},
+        "c",
+        {"a": "does not have the stream", "b": "is in another zone"},
+    ),
+    "a known zone goes before the zone of the node asked": (
+        [member("a", "fra"), member("b", "ams"), member("c", "ams")],
+        [lead("a"), replica("c")],
+        {"zone": "ams"},
+        "c",
+        {"a": "is in another zone", "b": "does not have the stream"},
+    ),
+    "a zone without any node counts for nothing": (
+        [member("a", "fra"), member("b", "ams")],
+        [lead("b")],
+        {"zone": "mars"},
+        "b",
+        {"a": "does not have the stream"},
+    ),
+    "only if no holder of the zone has room does one more fetch": (
+        [A, member("b", load=FULL), C],
+        [lead("b")],
+        {},
+        "a",
+        {"b": "is full: memory at 99%", "c": "is not the node that was asked"},
+    ),
+    "a full zone sends its players to the next": (
+        [member("a", "fra", load=FULL, links={"c": Link(35, 0)}), member("b", "ams"), member("c", "lon")],
+        [lead("a")],
+        {},
+        "c",
+        {"a": "is full: memory at 99%", "b": "is farther away"},
+    ),
+    "a draining node sends its players on": (
+        [member("a", status=Status.DRAINING), B],
+        [lead("a")],
+        {},
+        "b",
+        {"a": "is draining"},
+    ),
+    "a draining leader still feeds others": ([A, member("b", status=Status.DRAINING)], [lead("b")], {}, "a", {}),
+    "without a leader a replica goes on": ([A, B], [replica("b")], {}, "b", {"a": "does not have the stream"}),
+    "a stalled stream is still there": ([A], [lead("a", LeadState.STALLED)], {}, "a", {}),
+    "a stream of nobody is not found": ([A, B], [], {}, 404, {}),
+    "a claim is no stream yet": ([A, B], [lead("b", LeadState.CLAIM)], {}, 404, {}),
+    "a dead node's stream is not found": ([A, member("b", status=Status.DEAD)], [lead("b")], {}, 404, {}),
+    "a stream that cannot be fetched is refused": (
+        [A, member("b", status=Status.UNREACHABLE)],
+        [lead("b")],
+        {},
+        503,
+        {"a": "cannot get the stream", "b": "is unreachable"},
+    ),
+    "a suspect leader gets no players but may still feed": (
+        [A, member("b", status=Status.SUSPECT)],
+        [lead("b")],
+        {},
+        "a",
+        {"b": "is suspect"},
+    ),
+    "no room anywhere is refused": (
+        [member("a", load=FULL), member("b", load=FULL)],
+        [lead("b")],
+        {},
+        503,
+        {"a": "is full: memory at 99%", "b": "is full: memory at 99%"},
+    ),
+    "rtmp players stay": (
+        [A, B],
+        [lead("b")],
+        RTMP,
+        "a",
+        {"b": "is not the node that was asked: rtmp clients follow no redirect"},
+    ),
+    "WebSocket players stay": (
+        [A, B],
+        [lead("b")],
+        WS,
+        "a",
+        {"b": "is not the node that was asked: ws clients follow no redirect"},
+    ),
+    "nobody is sent on twice": (
+        [A, B],
+        [lead("b")],
+        {"via": "c"},
+        "a",
+        {"b": "is not the node that was asked: it was redirected here"},
+    ),
+    "who asks for no redirect gets none": (
+        [A, B],
+        [lead("b")],
+        {"redirect": False},
+        "a",
+        {"b": "is not the node that was asked: it asked for no redirect"},
+    ),
+    "who cannot be sent on is refused by a full node": ([member("a", load=FULL), B], [lead("b")], RTMP, 503, {}),
+    "who was sent here is refused by a draining node": (
+        [member("a", status=Status.DRAINING), B],
+        [lead("b")],
+        {"via": "b"},
+        503,
+        {},
+    ),
+}
+
+PUBLISH = {
+    "a publisher is taken where it comes": ([A, B], [], {}, "a", {"b": "is not the node that was asked"}),
+    "a publisher is taken here even if its zone is elsewhere": (
+        [member("a", "fra"), member("b", "ams")],
+        [],
+        {"zone": "ams"},
+        "a",
+        {"b": "is not the node that was asked"},
+    ),
+    "a full node sends an HTTP publisher on": (
+        [member("a", load=FULL), member("b", load=BUSY), C],
+        [],
+        {},
+        "c",
+        {"a": "is full: memory at 99%", "b": "is busier"},
+    ),
+    "a full node keeps its HTTP publishers in the zone": (
+        [member("a", "fra", load=FULL), member("b", "ams"), member("c", "fra", load=BUSY)],
+        [],
+        {},
+        "c",
+        {"b": "is in another zone"},
+    ),
+    "a draining node sends an HTTP publisher on": ([member("a", status=Status.DRAINING), B], [], {}, "b", {}),
+    "a full node refuses an rtmp publisher": ([member("a", load=FULL), B], [], RTMP, 503, {}),
+    "a draining node refuses an rtmp publisher": ([member("a", status=Status.DRAINING), B], [], RTMP, 503, {}),
+    "a live stream is taken": ([A, B], [lead("b")], {}, 409, {}),
+    "a live stream of this node is taken": ([A, B], [lead("a")], RTMP, 409, {}),
+    "a live stream of a draining node is taken": ([A, member("b", status=Status.DRAINING)], [lead("b")], {}, 409, {}),
+    "a claim is settled elsewhere": ([A, B], [lead("b", LeadState.CLAIM)], {}, "a", {}),
+    "a stalled publisher yields": ([A, B], [lead("b", LeadState.STALLED)], {}, "a", {}),
+    "replicas alone do not take a stream": ([A, B], [replica("b")], {}, "a", {}),
+    **{
+        f"the stream of a node that is {status} is free again": (
+            [A, member("b", status=status)],
+            [lead("b")],
+            {},
+            "a",
+            {},
+        )
+        for status in (Status.SUSPECT, Status.UNREACHABLE, Status.DEAD, Status.LEFT)
+    },
+}
+CASES = [(name, Action.PLAY, *case) for name, case in PLAY.items()]
+CASES += [(name, Action.PUBLISH, *case) for name, case in PUBLISH.items()]
+
+
+@pytest.mark.parametrize(
+    ("action", "members", "entries", "request_", "taken", "lost"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_rules(action, members, entries, request_, taken, lost):
+    placement = ask(tables(*members, entries=entries), action=action, **request_)
+    match placement:
+        case Serve():
+            assert taken == "a"
+        case Redirect(node=node):
+            assert taken == node != "a"
+        case Refuse(status=status):
+            assert taken == status
+    assert placement.reasons
+    assert all(placement.reasons)
+    whys = {candidate.node: candidate.lost for candidate in placement.candidates}
+    assert {node: whys[node] for node in lost} == lost
+    assert [node for node, why in whys.items() if not why] == ([taken] if isinstance(taken, str) else [])
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.ALIVE])
+def test_only_a_living_node_is_sent_clients(status):
+    placement = ask(tables(A, member("b", status=status), C, entries=[lead("b"), replica("c")]))
+    assert isinstance(placement, Redirect)
+    assert placement.node == "c"
+
+
+def test_reasons_say_who_takes_it_and_why_not_the_node_that_was_asked():
+    table = tables(A, B, entries=[lead("b")])
+    assert ask(table).reasons == ("b leads the stream", "a does not have the stream")
+    assert ask(table, proto="rtmp").reasons == ("a can fetch the stream", "rtmp clients follow no redirect")
+    assert ask(tables(A, B)).reasons == ("no node has live/x",)
+    assert ask(table, action=Action.PUBLISH).reasons == ("live/x is live on b",)
+    assert ask(tables(member("a", load=FULL)), action=Action.PUBLISH).reasons == (
+        "no node can take it: a is full: memory at 99%",
+    )
+
+
+def test_equals_draw_by_stream_so_every_node_draws_the_same_and_all_get_their_share():
+    nodes = [member(name) for name in "abcde"]
+    winners = []
+    for number in range(400):
+        stream = f"live/{number}"
+        entries = [Replica(name, stream, 1, "x", ("x",)) for name in "bcde"]
+        placements = [place(Request(stream), Tables("a", order, entries)) for order in (nodes, nodes[::-1])]
+        assert placements[0].node == placements[1].node
+        winners.append(placements[0].node)
+    assert all(70 < winners.count(name) < 130 for name in "bcde")
+
+
+def test_whoever_is_chosen_is_alive_and_has_room_whatever_the_tables_say():
+    chance = random.Random(4)
+    for _ in range(2000):
+        members = [
+            member(name, chance.choice("xy"), chance.choice(list(Status)), chance.choice([Load(), FULL, BUSY]))
+            for name in "bcdef"
+        ]
+        me = replace(A, status=chance.choice([Status.ALIVE, Status.DRAINING]), load=chance.choice([Load(), FULL]))
+        entries = [lead(chance.choice("abcdef")), *(replica(name) for name in "abcdef" if chance.random() < 0.3)]
+        table = tables(me, *members, entries=entries)
+        request = Request(
+            "live/x", chance.choice(list(Action)), chance.choice(["flv", "rtmp"]), chance.choice(["", "x"])
+        )
+        placement = place(request, table)
+        assert placement == place(request, table)
+        if not isinstance(placement, Refuse):
+            taken = table.members[placement.node if isinstance(placement, Redirect) else "a"]
+            assert taken.status == Status.ALIVE
+            assert taken.load != FULL
+            assert request.proto != "rtmp" or taken.id == "a"
