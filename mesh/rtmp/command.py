@@ -1,0 +1,60 @@
+"""Commands: calls between client and server in AMF0, and the replies that real servers give.
+
+A command is a name, a transaction id (0 when no reply is wanted), a command object and arguments (RTMP 1.0, 7.2).
+"""
+
+from typing import NamedTuple
+
+from mesh.errors import MediaError, RTMPError
+from mesh.media import amf0
+from mesh.rtmp.message import Message, Type
+
+MAX_BYTES = 1 << 16
+"""Bytes of a command: a connect with every capability in the world has 2000."""
+
+
+class Command(NamedTuple):
+    """A call or its reply."""
+
+    name: str
+    transaction: float
+    object: amf0.Value = None
+    arguments: tuple[amf0.Value, ...] = ()
+
+    def argument(self, index: int, cls: type) -> amf0.Value:
+        """The argument of this place if it is of this type, else None."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return value if isinstance(value, cls) else None
+
+
+def decode(message: Message) -> Command:
+    """The command in a message of type 20, or of type 17, whose first byte says that AMF0 follows."""
+    payload = message.payload
+    if message.kind == Type.COMMAND_AMF3:
+        if payload[:1] != b"\0":
+            raise RTMPError(f"AMF3 command begins with 0x{payload[:1].hex()}, expected 0x00 and AMF0")
+        payload = payload[1:]
+    try:
+        values = amf0.decode(payload, MAX_BYTES)
+    except MediaError as error:
+        raise RTMPError(f"command: {error}") from None
+    if not values or not isinstance(values[0], str):
+        raise RTMPError(f"command begins with {values[:1]}, expected its name")
+    if len(values) < 2 or not isinstance(values[1], float):
+        raise RTMPError(f"command {values[0]!r} has {values[1:2]} after its name, expected a transaction id")
+    return Command(values[0], values[1], values[2] if len(values) > 2 else None, tuple(values[3:]))
+
+
+def encode(command: Command) -> bytes:
+    """The body of a command message."""
+    return amf0.encode(command.name, command.transaction, command.object, *command.arguments)
+
+
+def result(to: Command, *arguments: amf0.Value, object: amf0.Value = None) -> Command:
+    """The reply of a call that went well."""
+    return Command("_result", to.transaction, object, arguments)
+
+
+def status(code: str, description: str, level: str = "status", **more: amf0.Value) -> dict[str, amf0.Value]:
+    """The object that tells what became of something."""
+    return {"level": level, "code": code, "description": description, **more}
