@@ -10,7 +10,8 @@ from mesh.errors import MediaError
 from mesh.media.frame import Kind
 
 METADATA = b"\x02\x00\x0aonMetaData"
-KEYFRAME = 1
+KEYFRAME, COMMAND = 1, 5
+"""Frame types; a command (the start or end of seeking) is one byte where others have a picture."""
 AVC_LIKE = {7: "h264", 12: "hevc"}
 """Legacy codec ids whose second byte is an AVCPacketType; 12 is what many encoders sent before FourCC."""
 VIDEO_IDS = {2: "h263", 3: "screen", 4: "vp6", 5: "vp6a", 6: "screen2", 7: "h264", 12: "hevc"}
@@ -39,7 +40,6 @@ class Packet(IntEnum):
 
 AUDIO_MULTITRACK = 5
 CONFIG = {Packet.SEQUENCE_START, Packet.METADATA, Packet.MPEG2TS_SEQUENCE_START}
-MANY_TRACKS_MANY_CODECS = 2
 
 
 class Look(NamedTuple):
@@ -62,6 +62,8 @@ def look(kind: int, payload: bytes) -> Look:
     """Look at a payload that is not empty. Raises `MediaError` if it is too short for what it says it is."""
     try:
         if kind == Kind.VIDEO:
+            if len(payload) == 2 and payload[0] >> 4 & 7 == COMMAND:
+                return Look("command")
             return _ex_video(payload) if payload[0] & 0x80 else _video(payload)
         if kind == Kind.AUDIO:
             return _ex_audio(payload) if payload[0] >> 4 == EX_AUDIO else _audio(payload)
@@ -126,7 +128,7 @@ def _ex_header(payload: bytes, multitrack: int) -> tuple[int, bytes, int, int]:
 
 
 def _name(fourcc: bytes) -> str:
-    return FOURCC.get(fourcc) or fourcc.decode("ascii", "replace").strip(" .")
+    return FOURCC.get(fourcc) or (fourcc.decode() if fourcc.isalnum() else fourcc.hex())
 
 
 def _signed24(payload: bytes, at: int) -> int:
