@@ -1,0 +1,85 @@
+"""What a player received against what the publisher sent."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
+
+from tests.e2e.flv import VIDEO, Tag
+from tests.e2e.player import Player
+
+
+@dataclass
+class Comparison:
+    """The differences; all of them empty for a player that saw everything from where it joined."""
+
+    lost: list[int] = field(default_factory=list)
+    """Places, in what was sent, of frames that never came, between the first that came and the last that was sent."""
+    doubled: list[int] = field(default_factory=list)
+    """Places of frames that came again."""
+    disordered: list[int] = field(default_factory=list)
+    """Places of frames that came after a later one."""
+    unknown: list[Tag] = field(default_factory=list)
+    """Frames and headers whose bytes were never sent."""
+    shifts: set[int] = field(default_factory=set)
+    """How far timestamps were moved; more than one value means that their spacing changed."""
+    joined: Tag | None = None
+    """The first frame that came."""
+    received: int = 0
+    longest_stall_s: float = 0.0
+
+    @property
+    def faithful(self) -> bool:
+        """Every frame from the one it joined at on: once, in order, with its bytes and its spacing."""
+        return self.received > 0 and not (
+            self.lost or self.doubled or self.disordered or self.unknown or len(self.shifts) > 1
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.received} frames from {self.joined and (self.joined.kind, self.joined.timestamp)} on; "
+            f"lost {self.lost[:10]}, doubled {self.doubled[:10]}, out of order {self.disordered[:10]}, "
+            f"unknown {[(t.kind, t.timestamp, t.payload[:16].hex()) for t in self.unknown[:5]]}, "
+            f"timestamp shifts {sorted(self.shifts)[:5]}, longest stall {self.longest_stall_s * 1000:.0f} ms"
+        )
+
+
+def compare(sent: Iterable[Tag], player: Player) -> Comparison:
+    """Compare frames in the order of the log; headers need only be some that were sent."""
+    sent = [tag for tag in sent if not tag.end]
+    frames = [tag for tag in sent if not tag.config]
+    headers = {(tag.kind, tag.payload) for tag in sent if tag.config and tag.kind == VIDEO}
+    places: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for place, tag in enumerate(frames):
+        places[tag.kind, tag.payload].append(place)
+    result, seen = Comparison(joined=next(iter(player.frames), None)), set[int]()
+    expected = _start(frames, player.frames)
+    result.unknown += [t for t in player.tags if t.config and t.kind == VIDEO and (t.kind, t.payload) not in headers]
+    for tag in player.frames:
+        found = places.get((tag.kind, tag.payload))
+        if not found:
+            result.unknown.append(tag)
+            continue
+        # Silence and still pictures repeat their bytes: take the occurrence that is due next.
+        place = found[min(bisect_left(found, expected), len(found) - 1)]
+        (result.doubled if place in seen else result.disordered if place < expected else []).append(place)
+        seen.add(place)
+        expected = max(expected, place + 1)
+        result.shifts.add((tag.timestamp - frames[place].timestamp) & 0xFFFFFFFF)
+    result.received = len(player.frames)
+    result.lost = sorted(set(range(min(seen, default=0), len(frames))) - seen)
+    times = [arrival.at for arrival in player.arrivals]
+    result.longest_stall_s = max((b - a for a, b in pairwise(times)), default=0.0)
+    return result
+
+
+def _start(sent: list[Tag], received: list[Tag]) -> int:
+    """Where the player joined: the longest run of the same bytes, then the nearest timestamp."""
+
+    def run(place: int) -> int:
+        pairs = zip(sent[place:], received, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0].payload == pair[1].payload, pairs))
+
+    places = [place for place, tag in enumerate(sent) if received and tag.payload == received[0].payload]
+    return max(places, key=lambda p: (run(p), -abs(sent[p].timestamp - received[0].timestamp)), default=0)

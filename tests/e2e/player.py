@@ -1,0 +1,137 @@
+"""Players that count: every frame, its bytes, its timestamp and when it came."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import aiohttp
+
+from tests.e2e import http, rtmp
+from tests.e2e.flv import Reader, Tag
+from tests.e2e.http import PATIENCE_S
+from tests.e2e.tasks import running
+
+
+class Arrival(NamedTuple):
+    """A frame that reached a player."""
+
+    tag: Tag
+    at: float
+
+
+class Player:
+    """One player of `http://`, `ws://` or `rtmp://`, which goes on until it is closed or the node ends it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.hops: list[str] = [url]
+        """Every URL that was asked, the last being the one that answered."""
+        self.status: int | str = 0
+        """The HTTP status, or RTMP's code: `NetStream.Play.Start` and so on."""
+        self.arrivals: list[Arrival] = []
+        self.first_byte_s: float | None = None
+        """From the request that was answered with media to its first byte."""
+        self.ended = False
+        """Whether the node ended it."""
+        self._more = asyncio.Event()
+
+    @property
+    def tags(self) -> list[Tag]:
+        """Everything received."""
+        return [arrival.tag for arrival in self.arrivals]
+
+    @property
+    def frames(self) -> list[Tag]:
+        """Everything received but headers and metadata."""
+        return [tag for tag in self.tags if not tag.config and not tag.end]
+
+    async def until(self, done: Callable[["Player"], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+        """Wait until this holds, looking whenever a frame came."""
+        deadline = time.perf_counter() + patience_s
+        while not done(self):
+            assert not self.ended, f"{self.url} was ended ({self.status}) after {len(self.arrivals)} tags, {what}"
+            left = deadline - time.perf_counter()
+            assert left > 0, f"{self.url} ({self.status}) has {len(self.frames)} frames after {patience_s} s, {what}"
+            self._more.clear()
+            try:
+                await asyncio.wait_for(self._more.wait(), min(left, 1.0))
+            except TimeoutError:
+                continue
+
+    async def receives(self, tag: Tag) -> None:
+        """Wait for the frame with this payload."""
+        await self.until(lambda player: tag.payload in {t.payload for t in player.tags[-200:]}, "not the one expected")
+
+    async def has(self, frames: int) -> None:
+        """Wait for that many frames."""
+        await self.until(lambda player: len(player.frames) >= frames, f"expected {frames}")
+
+    async def answered(self) -> None:
+        """Wait for an answer, whatever it says."""
+        await self.until(lambda player: player.status != 0 or player.ended, "expected an answer")
+
+    async def run(self) -> None:
+        """Play."""
+        play = {"http": self._play_http, "ws": self._play_websocket, "rtmp": self._play_rtmp}
+        try:
+            await play[self.url.partition(":")[0]]()
+        except (OSError, asyncio.IncompleteReadError, rtmp.Refused) as error:
+            self.status = self.status or str(error)
+        finally:
+            self.ended = True
+            self._more.set()
+
+    def _arrived(self, tags: list[Tag]) -> None:
+        now = time.perf_counter()
+        self.arrivals += [Arrival(tag, now) for tag in tags]
+        self._more.set()
+
+    async def _play_http(self) -> None:
+        reply = await http.get(self.url)
+        self.hops, self.status = reply.hops, reply.status
+        self._more.set()
+        try:
+            if reply.status != 200:
+                return
+            flv = Reader()
+            async for data in reply.chunks():
+                self._started(reply.asked_at)
+                self._arrived(flv.feed(data))
+        finally:
+            reply.close()
+
+    async def _play_websocket(self) -> None:
+        asked_at = time.perf_counter()
+        try:
+            async with aiohttp.ClientSession() as session, session.ws_connect(self.url, max_msg_size=0) as socket:
+                self.status = 101
+                flv = Reader()
+                async for message in socket:
+                    assert message.type == aiohttp.WSMsgType.BINARY, message
+                    self._started(asked_at)
+                    self._arrived(flv.feed(message.data))
+        except aiohttp.WSServerHandshakeError as error:
+            self.status = error.status
+
+    async def _play_rtmp(self) -> None:
+        asked_at = time.perf_counter()
+        async with rtmp.playing(self.url) as stream:
+            self.status = stream.status
+            self._more.set()
+            async for tag in stream.tags():
+                self._started(asked_at)
+                self._arrived([tag])
+
+    def _started(self, asked_at: float) -> None:
+        if self.first_byte_s is None:
+            self.first_byte_s = time.perf_counter() - asked_at
+
+
+@asynccontextmanager
+async def playing(*urls: str) -> AsyncIterator[list[Player]]:
+    """A player of each URL, for as long as the block takes."""
+    players = [Player(url) for url in urls]
+    async with running(*(player.run() for player in players)):
+        yield players
