@@ -8,6 +8,7 @@ their default: nodes of two versions talk to each other.
 
 import dataclasses
 import math
+import reprlib
 import types
 from collections.abc import Callable
 from functools import cache
@@ -31,6 +32,7 @@ LIMITS = {
 
 T = TypeVar("T")
 Check = Callable[[Any, str], Any]
+SCALARS = (int, float, str, bytes, bool)
 _kinds: dict[int, type] = {}
 
 
@@ -59,7 +61,7 @@ def decode(data: bytes | memoryview, limit: int = MAX_MESSAGE) -> Any:
     try:
         array = msgpack.unpackb(data, strict_map_key=True, **LIMITS)
     except (ValueError, TypeError, RecursionError) as error:
-        raise WireError(f"message of {len(data)} bytes is not msgpack: {error or type(error).__name__}") from None
+        raise WireError(f"message of {len(data)} bytes is not msgpack: {str(error) or type(error).__name__}") from None
     if not isinstance(array, list) or not array or type(array[0]) is not int:
         raise WireError(f"message is {_brief(array)}, expected an array that begins with its kind")
     cls = _kinds.get(array[0])
@@ -73,7 +75,7 @@ def _values(value: Any) -> list[Any]:
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
+    text = reprlib.repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
@@ -109,6 +111,9 @@ def _check(hint: Any) -> Check:
 
 
 def _scalar(cls: type) -> Check:
+    if cls not in SCALARS:
+        raise TypeError(f"{cls} in a message, expected one of the annotations that messages know")
+
     def check(value: Any, where: str) -> Any:
         if cls is float and type(value) is int:
             value = float(value)
@@ -145,7 +150,7 @@ def _mapping(inner: Check) -> Check:
     def check(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise WireError(f"{where} is {_brief(value)}, expected a map")
-        return {_key(key, where): inner(item, f"{where}.{key}") for key, item in value.items()}
+        return {_key(key, where): inner(item, f"{where}[{_brief(key)}]") for key, item in value.items()}
 
     return check
 
