@@ -74,33 +74,49 @@ class ChunkReader:
         """The messages that these bytes complete; exhaust it before the next call."""
         view = memoryview(self._rest + data if self._rest else data)
         self._rest = b""
-        at, end = 0, len(view)
-        while at < end:
-            stream = self._current
+        at = 0
+        while at < len(view):
+            payload, stream = None, self._current
             if stream is None:
                 header = self._read_header(view, at)
                 if header is None:
                     self._rest = bytes(view[at:])
                     return
                 stream, at = header
-                self._left = min(self.chunk_size, stream.length - len(stream.body))
-            start, at = at, min(at + self._left, end)
-            if at - start == stream.length:
-                payload = bytes(view[start:at])
-            else:
-                self._append(stream, view[start:at])
-                if len(stream.body) < stream.length:
+                if not stream.body:
+                    payload, at = self._take_whole(stream, view, at)
+            if payload is None:
+                payload, at = self._take_part(stream, view, at)
+                if payload is None:
                     continue
-                payload = bytes(stream.body)
-                self._forget(stream)
-            self._current = None
             message = Message(stream.kind, stream.timestamp, stream.stream_id, payload)
             if message.kind in OBEYED:
                 self._obey(message)
             else:
                 yield message
 
-    def _append(self, stream: ChunkStream, piece: memoryview) -> None:
+    def _take_whole(self, stream: ChunkStream, view: memoryview, at: int) -> tuple[bytes | None, int]:
+        """The payload that begins at `at`, if all its chunks are here and in a row; and where the next chunk begins."""
+        further = max(0, stream.length - 1) // self.chunk_size
+        end = at + stream.length + further
+        if end > len(view):
+            return None, at
+        if not further:
+            return bytes(view[at:end]), end
+        step = (
+            self.chunk_size + 1
+        )  # every step bytes there is a header, of one byte: all are compared, and cut, at once
+        if stream.extended or bytes(view[at + step - 1 : end : step]) != basic_header(3, stream.id) * further:
+            return None, at
+        body = bytearray(view[at:end])
+        del body[step - 1 :: step]
+        return bytes(body), end
+
+    def _take_part(self, stream: ChunkStream, view: memoryview, at: int) -> tuple[bytes | None, int]:
+        """More of a payload that comes in pieces, once it is complete; and where to go on."""
+        if self._current is None:
+            self._left = min(self.chunk_size, stream.length - len(stream.body))
+        piece = view[at : at + self._left]
         stream.body += piece
         self._left -= len(piece)
         self._current = stream if self._left else None
@@ -109,6 +125,11 @@ class ChunkReader:
             raise RTMPError(
                 f"unfinished messages of {self._partial} bytes, expected no more than {self.limits.partial}"
             )
+        if len(stream.body) < stream.length:
+            return None, at + len(piece)
+        payload = bytes(stream.body)
+        self._forget(stream)
+        return payload, at + len(piece)
 
     def _forget(self, stream: ChunkStream) -> None:
         self._partial -= len(stream.body)

@@ -38,11 +38,11 @@ def decode(message: Message) -> Command:
         values = amf0.decode(payload, MAX_BYTES)
     except MediaError as error:
         raise RTMPError(f"command: {error}") from None
-    if not values or not isinstance(values[0], str):
-        raise RTMPError(f"command begins with {values[:1]}, expected its name")
-    if len(values) < 2 or not isinstance(values[1], float):
-        raise RTMPError(f"command {values[0]!r} has {values[1:2]} after its name, expected a transaction id")
-    return Command(values[0], values[1], values[2] if len(values) > 2 else None, tuple(values[3:]))
+    # The onFCPublish of ffmpeg's server is a name alone.
+    name, transaction, object, *arguments = values + [None, 0.0, None][len(values) :]
+    if not isinstance(name, str) or not isinstance(transaction, float):
+        raise RTMPError(f"command begins with {name!r}, {transaction!r}, expected its name and a transaction id")
+    return Command(name, transaction, object, tuple(arguments))
 
 
 def encode(command: Command) -> bytes:
