@@ -107,7 +107,7 @@ class Feed:
         """Remember how far the log is."""
         if now - self._heads[-1][0] >= SAMPLE_S:
             self._heads.append((now, self.log.head))
-            while self._heads[0][0] < now - self._lag_s - 1:
+            while self._heads[1][0] < now - self._lag_s:
                 self._heads.popleft()
 
     def lag_s(self, link: Link, now: float) -> float:
