@@ -8,7 +8,8 @@
     │   └── WireError          a message between nodes
     ├── StreamError            the stream cannot be had as asked
     │   ├── StreamNotFound     no node has it
-    │   └── StreamTaken        it is live already, somewhere in the mesh
+    │   ├── StreamTaken        it is live already, somewhere in the mesh
+    │   └── NoRoom             no node can take one more client
     └── LinkError              the network between nodes
 
 Messages are lower-case and carry the numbers: "chunk of 70000 bytes, expected no more than 65536". Our own mistakes are
@@ -50,6 +51,10 @@ class StreamNotFound(StreamError):
 
 class StreamTaken(StreamError):
     """The stream is live already, somewhere in the mesh."""
+
+
+class NoRoom(StreamError):
+    """No node can take one more client."""
 
 
 class LinkError(MeshError):

@@ -31,24 +31,25 @@ class Player:
     """One client's socket, and where it is in the stream."""
 
     __slots__ = (
-        "control",
-        "ended",
-        "level",
-        "moved",
-        "offset",
-        "on_close",
-        "rendition",
-        "rest",
-        "sent",
-        "skips",
+        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "sent", "skips",
         "sock",
-    )
+    )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, rendition: Rendition, on_close: Callable[[str], None]) -> None:
-        """Takes over `sock`, which must be non-blocking; `on_close` hears why it was closed, once."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        rendition: Rendition,
+        on_close: Callable[[str], None],
+        farewell: Callable[[], bytes] = bytes,
+    ) -> None:
+        """Takes over `sock`, which must be non-blocking.
+
+        `on_close` hears why it was closed, once; `farewell` gives the bytes that end the stream properly.
+        """
         self.sock = sock
         self.rendition = rendition
         self.on_close = on_close
+        self.farewell: Callable[[], bytes] | None = farewell
         self.offset = START
         self.rest: memoryview | None = None
         self.control = b""
@@ -104,6 +105,7 @@ class Fanout:
             self._dirty.pop(player.rendition, None)
         if not player.level:
             asyncio.get_running_loop().remove_writer(player.sock.fileno())
+        player.level = None
         player.sock.close()
         player.on_close(reason)
 
@@ -113,12 +115,12 @@ class Fanout:
         if player.level:
             self._serve(player)
 
-    def end(self, player: Player, farewell: bytes = b"") -> None:
-        """Let it have what it has not got yet, then the farewell, then close."""
-        player.control += farewell
-        player.ended = True
-        if player.level:
-            self._serve(player)
+    def end(self, rendition: Rendition) -> None:
+        """The stream is over: its players get what they have not got yet, a farewell, and are closed."""
+        for player in list(self._players.get(rendition, ())):
+            player.ended = True
+            if player.level:
+                self._serve(player)
 
     def advanced(self, rendition: Rendition) -> None:
         """The rendition's log has grown."""
@@ -176,6 +178,9 @@ class Fanout:
             player.moved = loop.time()
         try:
             level = self._send(player)
+            if level and player.ended and player.farewell:
+                player.control, player.farewell = player.farewell(), None
+                level = self._flush(player)
         except OSError as error:
             self.remove(player, error.strerror or str(error))
             return

@@ -1,0 +1,123 @@
+"""API: what any node says about the whole mesh, its health and metrics, and the pages that show them."""
+
+from collections.abc import Callable
+from importlib.resources import files
+
+from aiohttp import web
+
+from mesh.balance.policy import Action, Redirect, Refuse, place
+from mesh.control import reply
+from mesh.control.nodes import nodes
+from mesh.control.reply import body
+from mesh.control.streams import stream, streams
+from mesh.control.url import FORMS, stream_url
+from mesh.gossip.tables import Tables
+from mesh.net.http import CORS, failure, refusals
+from mesh.net.request import ask
+from mesh.net.survey import Survey
+
+PAGES = files("mesh.net") / "web"
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
+         ".txt": "text/plain"}  # fmt: skip
+FRESH = {"Cache-Control": "no-cache"}
+
+
+class Api:
+    """The routes that are not media."""
+
+    def __init__(
+        self, tables: Tables, survey: Survey, unready: Callable[[], str], metrics: Callable[[], bytes]
+    ) -> None:
+        """`unready` says why the node is not to get clients, "" if it is."""
+        self._tables = tables
+        self._survey = survey
+        self._unready = unready
+        self._metrics = metrics
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application's router, before those of the media."""
+        return [
+            web.get("/livez", self.livez),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+            web.get("/api/v1/nodes", self.nodes),
+            web.get("/api/v1/streams", self.streams),
+            web.get("/api/v1/streams/{stream:.+}", self.stream),
+            web.get("/api/v1/route", self.route),
+            web.route("*", "/api/{rest:.*}", self.unknown),
+            web.get("/", self.page),
+            web.get("/watch/{stream:.+}", self.page),
+            web.get("/static/{name}", self.page),
+        ]
+
+    async def livez(self, request: web.Request) -> web.Response:
+        """Alive, as long as the event loop turns."""
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Ready for clients."""
+        reason = self._unready()
+        return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """For Prometheus."""
+        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def nodes(self, request: web.Request) -> web.Response:
+        """Every node."""
+        return _json(nodes(self._tables, _asked(request)))
+
+    async def streams(self, request: web.Request) -> web.Response:
+        """Every stream."""
+        survey = await self._survey.held()
+        return _json(streams(self._tables, survey.held, tuple(survey.missing)))
+
+    async def stream(self, request: web.Request) -> web.Response:
+        """One stream, its replicas as a relay tree."""
+        key = request.match_info["stream"]
+        survey = await self._survey.held(key)
+        shown = stream(key, self._tables, survey.held, tuple(survey.missing))
+        if shown is None:
+            raise failure(404, f"no node has {key}")
+        return _json(shown)
+
+    async def route(self, request: web.Request) -> web.Response:
+        """Where a client would be sent, and why."""
+        query = request.query
+        key, action, proto = query.get("stream", ""), query.get("action", "play"), query.get("proto", "flv")
+        if not key:
+            raise failure(400, "stream is missing, expected stream=APP/NAME")
+        if action not in list(Action):
+            raise failure(400, f"action={action}, expected play or publish")
+        if proto not in FORMS:
+            raise failure(400, f"proto={proto}, expected {' or '.join(FORMS)}")
+        with refusals():
+            placement = place(ask(key, Action(action), proto, query), self._tables)
+        candidates = placement.candidates if query.get("explain") == "1" else ()
+        shown = tuple(reply.Candidate(self._tables.display_name(c.node), c.zone, c.role, c.lost) for c in candidates)
+        if isinstance(placement, Refuse):
+            return _json(reply.Route("refuse", placement.reasons, status=placement.status, candidates=shown))
+        node = placement.node if isinstance(placement, Redirect) else self._tables.me
+        url = stream_url(self._tables.members[node], key, proto, self._tables, _asked(request))
+        verb = "redirect" if isinstance(placement, Redirect) else "serve"
+        return _json(reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown))
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The dashboard, a stream's player, or a file that these need."""
+        name = request.match_info.get("name") or ("watch.html" if "stream" in request.match_info else "index.html")
+        file, kind = PAGES / name, TYPES.get(name[name.rfind(".") :])
+        if kind is None or not file.is_file():
+            raise failure(404, f"no page {name}")
+        return web.Response(body=file.read_bytes(), content_type=kind, charset="utf-8", headers=FRESH)
+
+    async def unknown(self, request: web.Request) -> web.Response:
+        """An API path that does not exist, or not with this method."""
+        raise failure(404, f"{request.method} {request.path}: no such call")
+
+
+def _json(shown: object) -> web.Response:
+    return web.Response(text=body(shown), content_type="application/json", headers=CORS)
+
+
+def _asked(request: web.Request) -> str:
+    return request.url.host or ""

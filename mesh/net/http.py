@@ -1,0 +1,206 @@
+"""HTTP: players and publishers of FLV; what the node says about itself is in `net.api`.
+
+aiohttp parses requests and speaks WebSocket. Then a player's socket is handed to the fan-out, which sends everything
+from there on, the response's head included; aiohttp keeps the reading side, and so notices when the client goes.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+import aiohttp
+from aiohttp import WSMsgType, hdrs, web
+
+from mesh.balance.policy import Action, Redirect
+from mesh.control.url import stream_url
+from mesh.errors import MediaError, NoRoom, StreamError, StreamNotFound, StreamTaken
+from mesh.media import flv
+from mesh.net.fanout import Fanout, Player
+from mesh.net.publication import Publication
+from mesh.net.request import ask, wait_s
+from mesh.net.stream import Stream, Streams
+from mesh.stream.catalog import checked_key
+from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Rendition
+
+log = logging.getLogger("mesh.http")
+
+CORS = {"Access-Control-Allow-Origin": "*"}
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nCache-Control: no-store\r\nConnection: close\r\n"
+    b"Access-Control-Allow-Origin: *\r\n\r\n"
+)
+PLAYED = {"flv"}
+PUBLISHED = {"flv", ""}
+FORMATS = {"flv", "ts", "mkv", "mp4", "m3u8"}
+STATUS = {StreamNotFound: 404, StreamTaken: 409, NoRoom: 503}
+NORMAL_CLOSURE = b"\x88\x02\x03\xe8"
+PONG = b"\x8a"
+
+
+class Media:
+    """The routes under which streams are played and published."""
+
+    def __init__(self, streams: Streams, fanout: Fanout) -> None:
+        self._streams = streams
+        self._fanout = fanout
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application's router; they match every path, so they come last."""
+        path = "/{path:.+}"
+        return [
+            web.get(path, self.play),
+            web.options(path, self.preflight),
+            *(web.route(method, path, self.publish, expect_handler=self.expect) for method in ("POST", "PUT")),
+        ]
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """Let pages of other sites play."""
+        return web.Response(status=204, headers=CORS | {"Access-Control-Allow-Methods": "GET, POST, PUT"})
+
+    async def play(self, request: web.Request) -> web.StreamResponse:
+        """Serve the stream from here, or say who does."""
+        key = _key(request, PLAYED)
+        websocket = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        with refusals():
+            wish = ask(key, Action.PLAY, "ws" if websocket else "flv", request.query)
+            placed = await self._streams.play(wish, wait_s(request.query))
+        if isinstance(placed, Redirect):
+            raise web.HTTPFound(self._location(request, placed), headers=CORS)
+        if request.method == hdrs.METH_HEAD:
+            return web.Response(content_type="video/x-flv", headers=CORS)
+        return await (self._play_websocket if websocket else self._play_flv)(request, placed)
+
+    async def expect(self, request: web.Request) -> None:
+        """Decide before the body comes: who sends `Expect: 100-continue` waits for the answer, and follows a 307."""
+        request["publication"] = await self._published(request)
+        assert request.transport
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Take a stream until its body ends."""
+        publication: Publication = request.get("publication") or await self._published(request)
+        client, key, reader = request.remote, publication.lead.stream, flv.Reader()
+        log.info("%s publishes %s as %s", client, key, request.scheme)
+        reason = "the connection was closed"
+        try:
+            async for data in request.content.iter_any():
+                for tag in reader.feed(data):
+                    publication.write(*tag)
+            reason = "it ended"
+        except MediaError as error:
+            reason = str(error)
+            raise failure(400, reason) from None
+        except aiohttp.ClientPayloadError as error:
+            raise failure(400, str(error)) from None
+        finally:
+            self._streams.unpublish(key, publication)
+            log.info("%s published %d messages of %s: %s", client, publication.leader.frames, key, reason)
+        return web.json_response({"stream": key, "messages": publication.leader.frames})
+
+    async def _published(self, request: web.Request) -> Publication:
+        key = _key(request, PUBLISHED)
+        transport = request.transport
+        assert transport
+        wish = ask(key, Action.PUBLISH, "flv", request.query)
+        if hdrs.EXPECT not in request.headers:
+            wish = replace(wish, redirect=False)
+        with refusals():
+            placed = await self._streams.publish(wish, lambda reason: transport.close())
+        if isinstance(placed, Redirect):
+            raise web.HTTPTemporaryRedirect(self._location(request, placed), headers=CORS)
+        return placed
+
+    def _location(self, request: web.Request, redirect: Redirect) -> str:
+        tables = self._streams.tables
+        query = {**request.query, "via": tables.display_name(tables.me)}
+        key = _key(request, FORMATS)
+        return stream_url(tables.members[redirect.node], key, "flv", tables, request.url.host or "", query)
+
+    async def _play_flv(self, request: web.Request, stream: Stream) -> web.StreamResponse:
+        async with self._serving(request, stream.rendition(FLV), HEAD):
+            await asyncio.get_running_loop().create_future()
+        raise AssertionError("cancelled when the client goes")
+
+    async def _play_websocket(self, request: web.Request, stream: Stream) -> web.StreamResponse:
+        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        await websocket.prepare(request)
+        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell=NORMAL_CLOSURE) as player:
+            async for message in websocket:
+                # Pongs go through the fan-out too: no message may be cut by another.
+                if message.type == WSMsgType.PING:
+                    self._fanout.control(player, PONG + bytes([len(message.data)]) + message.data)
+                elif message.type == WSMsgType.CLOSE:
+                    break
+        return websocket
+
+    @asynccontextmanager
+    async def _serving(
+        self, request: web.Request, rendition: Rendition, head: bytes = b"", farewell: bytes = b""
+    ) -> AsyncIterator[Player]:
+        """Have the fan-out serve this connection; the handler is cancelled when either side ends it."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        client, key = request.remote, rendition.log.key
+
+        def closed(reason: str) -> None:
+            log.info("%s played %s: %s", client, key, reason)
+            transport.close()
+
+        # A dup, because asyncio does not let us watch a transport's own descriptor.
+        sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        sock.setblocking(False)
+        player = Player(sock, rendition, closed, lambda: farewell)
+        player.control = head
+        log.info("%s plays %s as %s", client, key, request.scheme)
+        self._fanout.add(player)
+        try:
+            yield player
+        finally:
+            self._fanout.remove(player, "the client left")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Answer in HTTP's terms when a stream cannot be had."""
+    try:
+        yield
+    except StreamError as error:
+        raise failure(STATUS.get(type(error), 400), str(error)) from None
+
+
+def failure(status: int, reason: str) -> web.HTTPException:
+    """An error response that says why, as JSON."""
+    headers = CORS | ({hdrs.RETRY_AFTER: "1"} if status == 503 else {})
+    body = json.dumps({"error": reason}) + "\n"
+    return FAILURES[status](headers=headers, text=body, content_type="application/json")
+
+
+FAILURES = {
+    400: web.HTTPBadRequest,
+    403: web.HTTPForbidden,
+    404: web.HTTPNotFound,
+    409: web.HTTPConflict,
+    415: web.HTTPUnsupportedMediaType,
+    503: web.HTTPServiceUnavailable,
+}
+
+
+def _key(request: web.Request, formats: set[str]) -> str:
+    """The stream that the path names, if its format is one of these."""
+    path = request.match_info["path"]
+    key, dot, form = path.rpartition(".")
+    if not dot or form not in FORMATS:
+        key, form = path, ""
+    if form not in formats:
+        wanted = " or ".join(f".{known}" for known in sorted(formats) if known)
+        raise failure(404 if request.method == hdrs.METH_GET else 415, f"{path}: expected {wanted} at the end")
+    app, _, name = key.partition("/")
+    with refusals():
+        return checked_key(app, name)
+

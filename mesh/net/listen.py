@@ -1,0 +1,41 @@
+"""Listening sockets: taken before anything else starts, so that a port that is not free is one clear error."""
+
+import errno
+import socket
+
+from mesh.config import Address
+from mesh.errors import ConfigError
+
+BACKLOG = 4096
+NEXT = 20
+"""How many ports are tried for a node that nobody configured."""
+
+
+def listen(key: str, address: str, roam: bool = False) -> socket.socket:
+    """A socket that listens on `host:port`; `roam` takes one of the next ports if that one is taken.
+
+    Raises `ConfigError` naming the port and the configuration's key. Clients may connect at once, and wait until
+    somebody accepts.
+    """
+    host, port = Address.parse(address)
+    for candidate in range(port, port + (NEXT if roam and port else 1)):
+        try:
+            return _listen(host, candidate)
+        except OSError as error:
+            reason = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    raise ConfigError(f"{key}: cannot listen on port {port} ({address}): {reason.strerror or reason}")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that a socket listens on."""
+    port: int = listener.getsockname()[1]
+    return port

@@ -1,0 +1,50 @@
+"""Metrics for Prometheus: of this node, its links and its view of the mesh; labels stay few."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from mesh.gossip.tables import Tables
+from mesh.net.fanout import Fanout
+from mesh.net.relay import Relay
+from mesh.stream.catalog import Catalog
+
+
+class Metrics:
+    """Reads everything when it is asked, and keeps nothing."""
+
+    def __init__(self, tables: Tables, catalog: Catalog, fanout: Fanout, relay: Relay) -> None:
+        self._tables = tables
+        self._catalog = catalog
+        self._fanout = fanout
+        self._relay = relay
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus_client asks of a collector."""
+        me = self._tables.members[self._tables.me]
+        yield InfoMetricFamily("mesh_node", "This node.", {"id": me.id, "name": me.name, "zone": me.zone})
+        yield GaugeMetricFamily("mesh_loop_lag_seconds", "How late the event loop was.", me.load.loop_lag_ms / 1000)
+        yield GaugeMetricFamily("mesh_streams", "Streams that this node holds.", len(list(self._catalog)))
+        yield GaugeMetricFamily("mesh_players", "Players that this node serves.", len(self._fanout))
+        yield GaugeMetricFamily("mesh_cache_bytes", "Memory that the streams' logs hold.", self._catalog.budget.used)
+        yield CounterMetricFamily("mesh_sent_bytes", "Bytes sent to players.", self._fanout.sent)
+        yield CounterMetricFamily("mesh_player_skips", "Times that a player fell off a log's tail.", self._fanout.skips)
+        statuses = Counter(str(member.status) for member in self._tables.members.values())
+        yield _by("status", "mesh_members", "Nodes as seen from here.", statuses)
+        directions = Counter(link.direction for link in self._relay.links)
+        yield _by("direction", "mesh_relay_links", "Streams that are fetched (in) and fed (out).", directions)
+
+
+def _by(label: str, name: str, words: str, values: Mapping[str, int]) -> Metric:
+    gauge = GaugeMetricFamily(name, words, labels=[label])
+    for value, count in values.items():
+        gauge.add_metric([value], count)
+    return gauge

@@ -1,0 +1,43 @@
+"""Publication: a publisher's hold on a stream."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mesh.gossip.member import Lead, LeadState
+from mesh.stream.leader import Leader
+from mesh.stream.tracks import describe
+
+RATE_S = 1.0
+"""How often the bit rate is measured."""
+
+
+class Publication:
+    """What a connection that publishes writes to, and what the mesh is told of it."""
+
+    def __init__(self, leader: Leader, lead: Lead, now: float, close: Callable[[str], None]) -> None:
+        """`close` hangs up on the publisher, saying why."""
+        self.lead = lead
+        self.close = close
+        self.write = leader.write
+        self.leader = leader
+        self.heard_at = now
+        self._frames = 0
+        self._rated = (now, 0)
+
+    def beat(self, now: float, silence_s: float) -> Lead:
+        """What to tell the mesh of it now."""
+        if self._frames != self.leader.frames:
+            self._frames, self.heard_at = self.leader.frames, now
+        state = LeadState.STALLED if now - self.heard_at > silence_s else LeadState.LIVE
+        video, audio = describe(self.leader.log.headers)
+        self.lead = replace(self.lead, state=state, kbps=self._rate(now), video=video, audio=audio)
+        return self.lead
+
+    def _rate(self, now: float) -> int:
+        then, count = self._rated
+        if now - then < RATE_S:
+            return self.lead.kbps
+        self._rated = (now, self.leader.bytes)
+        rate = round((self.leader.bytes - count) / 125 / (now - then))
+        # Only a change that a balancer would act on is worth a delta to everyone.
+        return rate if abs(rate - self.lead.kbps) * 10 > self.lead.kbps else self.lead.kbps

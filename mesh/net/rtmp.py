@@ -1,0 +1,236 @@
+"""RTMP connections: bytes to the session, its events to the streams, and its players to the fan-out."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from mesh.balance.policy import Action, Redirect
+from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
+from mesh.media.frame import Frame
+from mesh.net.fanout import Fanout, Player
+from mesh.net.publication import Publication
+from mesh.net.request import ask, wait_s
+from mesh.net.stream import Streams
+from mesh.rtmp import chunk
+from mesh.rtmp.connection import STREAM
+from mesh.rtmp.event import MessageReceived, PlayEnded, PlayRequested, PublishEnded, PublishRequested
+from mesh.rtmp.session import ServerSession
+from mesh.stream.catalog import checked_key
+from mesh.stream.rendition import Format
+
+log = logging.getLogger("mesh.rtmp")
+
+GREETING_S = 10.0
+"""A client that has not said within this what it wants is closed."""
+CODES = {
+    (Action.PLAY, StreamNotFound): "NetStream.Play.StreamNotFound",
+    (Action.PUBLISH, StreamTaken): "NetStream.Publish.BadName",
+    (Action.PLAY, NoRoom): "NetConnection.Connect.Rejected",
+    (Action.PUBLISH, NoRoom): "NetConnection.Connect.Rejected",
+}
+FAILED = {Action.PLAY: "NetStream.Play.Failed", Action.PUBLISH: "NetStream.Publish.Denied"}
+
+
+def rtmp_frame(frame: Frame, time_ms: int) -> list[bytes]:
+    """A frame as chunks that fit every player: nothing in them refers to what was sent before."""
+    return [chunk.encode(frame.kind, time_ms & 0xFFFFFFFF, STREAM, frame.payload)]
+
+
+RTMP = Format(rtmp_frame)
+
+
+class Server:
+    """Takes connections on a socket that listens already."""
+
+    def __init__(self, streams: Streams, fanout: Fanout, random: Random) -> None:
+        self._streams = streams
+        self._fanout = fanout
+        self._random = random
+        self._server: asyncio.Server | None = None
+        self.connections: set[Connection] = set()
+
+    async def start(self, listener: socket.socket, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        """Serve; `spawn` owns the tasks that wait for decisions."""
+
+        def connection() -> Connection:
+            return Connection(self._streams, self._fanout, ServerSession(self._random), self.connections, spawn)
+
+        self._server = await asyncio.get_running_loop().create_server(connection, sock=listener)
+
+    async def stop(self) -> None:
+        """Close everything."""
+        if self._server:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.close("the node is stopping")
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        fanout: Fanout,
+        session: ServerSession,
+        connections: "set[Connection]",
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._streams = streams
+        self._fanout = fanout
+        self._session = session
+        self._connections = connections
+        self._spawn = spawn
+        self._transport: asyncio.Transport
+        self._greeting: asyncio.TimerHandle
+        self._name = "?"
+        self._events: list[Any] = []
+        self._deciding = False
+        self._flushed = asyncio.Event()
+        self._flushed.set()
+        self._publication: Publication | None = None
+        self._player: Player | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # Nothing may be left in the transport's buffer when the fan-out takes the socket over.
+        transport.set_write_buffer_limits(0)
+        peer = transport.get_extra_info("peername")
+        self._name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._greeting = asyncio.get_running_loop().call_later(
+            GREETING_S, self.close, f"said within {GREETING_S:g} s neither publish nor play"
+        )
+        self._connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._greeting.cancel()
+        self._connections.discard(self)
+        self._flushed.set()
+        self._leave(f"{error}" if error else "the client left")
+
+    def pause_writing(self) -> None:
+        self._flushed.clear()
+
+    def resume_writing(self) -> None:
+        self._flushed.set()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._events += self._session.receive_data(data)
+            self._handle_events()
+        except ProtocolError as error:
+            self.close(f"{error}", logging.WARNING)
+        else:
+            self._send()
+
+    def close(self, reason: str, level: int = logging.INFO) -> None:
+        """Hang up, once what was said has been sent."""
+        if self._transport.is_closing():
+            return
+        log.log(level, "%s closed: %s", self._name, reason)
+        self._send()
+        self._leave(reason)
+        self._transport.close()
+
+    def _send(self) -> None:
+        data = self._session.data_to_send()
+        if not data:
+            return
+        if self._player:
+            self._fanout.control(self._player, data)
+        else:
+            self._transport.write(data)
+
+    def _handle_events(self) -> None:
+        """Handle what has come, up to the first event that wants a decision; the rest waits for it."""
+        events, self._events = self._events, []
+        for at, event in enumerate(events):
+            if self._deciding:
+                self._events = events[at:]
+                return
+            if type(event) is MessageReceived:
+                if self._publication:
+                    self._publication.write(*event)
+            elif isinstance(event, PublishRequested):
+                self._decide(self._publish(event))
+            elif isinstance(event, PlayRequested):
+                self._decide(self._play(event))
+            elif isinstance(event, PublishEnded | PlayEnded):
+                self._leave(event.reason)
+
+    def _decide(self, decision: Coroutine[Any, Any, None]) -> None:
+        self._greeting.cancel()
+        self._deciding = True
+        self._transport.pause_reading()
+        self._spawn(self._decided(decision))
+
+    async def _decided(self, decision: Coroutine[Any, Any, None]) -> None:
+        try:
+            await decision
+        except StreamError as error:
+            self.close(f"refused: {error}")
+            return
+        if self._transport.is_closing():
+            self._leave("the client left")
+            return
+        self._deciding = False
+        self._transport.resume_reading()
+        self.data_received(b"")
+
+    async def _publish(self, event: PublishRequested) -> None:
+        try:
+            request = ask(checked_key(event.app, event.name), Action.PUBLISH, "rtmp", event.query)
+            publication = await self._streams.publish(request, self.close)
+            assert not isinstance(publication, Redirect), "no RTMP client follows a redirect"
+        except StreamError as error:
+            self._session.reject_publish(_code(Action.PUBLISH, error), str(error))
+            raise
+        log.info("%s publishes %s", self._name, request.stream)
+        self._publication = publication
+        self._session.accept_publish()
+        self._send()
+
+    async def _play(self, event: PlayRequested) -> None:
+        try:
+            request = ask(checked_key(event.app, event.name), Action.PLAY, "rtmp", event.query)
+            stream = await self._streams.play(request, wait_s(event.query))
+            assert not isinstance(stream, Redirect), "no RTMP client follows a redirect"
+        except StreamError as error:
+            self._session.reject_play(_code(Action.PLAY, error), str(error))
+            raise
+        self._session.accept_play()
+        self._send()
+        await self._flushed.wait()
+        if self._transport.is_closing():
+            return
+        log.info("%s plays %s", self._name, stream.key)
+        # A dup, because asyncio does not let us watch a transport's own descriptor.
+        sock = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+        sock.setblocking(False)
+        self._player = Player(sock, stream.rendition(RTMP), self.close, self._farewell)
+        self._fanout.add(self._player)
+
+    def _farewell(self) -> bytes:
+        self._session.end_play("the stream has ended")
+        return self._session.data_to_send()
+
+    def _leave(self, reason: str) -> None:
+        """Publish and play no more."""
+        if publication := self._publication:
+            self._publication = None
+            key = publication.lead.stream
+            log.info("%s published %d messages of %s: %s", self._name, publication.leader.frames, key, reason)
+            self._streams.unpublish(key, publication)
+        if player := self._player:
+            self._player = None
+            self._fanout.remove(player, reason)
+
+
+def _code(action: Action, error: StreamError) -> str:
+    return CODES.get((action, type(error)), FAILED[action])

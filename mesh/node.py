@@ -1,0 +1,159 @@
+"""Node: builds the parts, joins them, starts and stops them in order."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from functools import partial
+from random import SystemRandom
+from typing import Any
+
+import zmq
+from aiohttp import web
+
+from mesh.config import Address, Config
+from mesh.control.message import Held
+from mesh.control.url import node_url
+from mesh.gossip.event import MemberChanged
+from mesh.net.api import Api
+from mesh.net.fanout import Fanout
+from mesh.net.gossip import Event, Gossip
+from mesh.net.http import Media
+from mesh.net.listen import BACKLOG, listen, port_of
+from mesh.net.load import LoadMeter
+from mesh.net.metrics import Metrics
+from mesh.net.relay import Relay
+from mesh.net.rtmp import Server
+from mesh.net.state import State
+from mesh.net.stream import Streams
+from mesh.net.survey import Survey
+from mesh.stream.catalog import Catalog
+
+log = logging.getLogger("mesh.node")
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+STOP_S = 2.0
+"""What closing connections may take."""
+STEP_S = 0.05
+
+
+class Node:
+    """One member of the mesh, whole."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._stopping = asyncio.Event()
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take nobody new, and stop when nobody is left or `node.drain_s` is over; called again, stop now."""
+        if self._draining.is_set():
+            self.stop()
+        self._draining.set()
+
+    def stop(self) -> None:
+        """Stop now."""
+        self._draining.set()
+        self._stopping.set()
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Run until told to stop. Raises `ConfigError` if what the configuration asks for cannot be had."""
+        config = self.config
+        rtmp = listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given)
+        http = listen("http.listen", config.http.listen, "http.listen" not in config.given)
+        self._fanout = Fanout(config.egress, config.limits.player_lag_s)
+        self._catalog = Catalog(config.cache)
+        self._streams = Streams(config, self._catalog, self._fanout)
+        load = LoadMeter(lambda: len(self._fanout), lambda: len(self._streams))
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
+        self._relay = Relay(context, self._gossip, config.relay, self._catalog.get)
+        self._rtmp = Server(self._streams, self._fanout, SystemRandom())
+        async with asyncio.TaskGroup() as tasks:
+            spawn = partial(_spawn, tasks)
+            await self._start(rtmp, http, spawn)
+            chores = [tasks.create_task(chore) for chore in (load.run(), self._fanout.sweep(), self._streams.run())]
+            on_ready()
+            await self._draining.wait()
+            await self._stop()
+            for chore in chores:
+                chore.cancel()
+        context.destroy(linger=0)
+
+    async def _start(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
+        await self._gossip.start()
+        await self._relay.start(Address.parse(self.config.mesh.listen).host, self._gossip.card.media)
+        self._streams.join(self._gossip, self._relay)
+        tables, random = self._gossip.tables, SystemRandom()
+        metrics = Metrics(tables, self._catalog, self._fanout, self._relay)
+        api = Api(tables, Survey(self._gossip, self._held, random), self._unready, metrics.text)
+        site = web.Application()
+        site.add_routes([*api.routes(), *Media(self._streams, self._fanout).routes()])
+        self._http = web.AppRunner(site, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_S)
+        await self._http.setup()
+        await web.SockSite(self._http, http, backlog=BACKLOG).start()
+        self._gossip.watch(self._heard)
+        await self._gossip.joined.wait()
+        await self._rtmp.start(rtmp, spawn)
+
+    async def _stop(self) -> None:
+        """End what is served here, so that it goes on elsewhere, then leave."""
+        self._gossip.drain(True)
+        self._streams.close()
+        await self._rtmp.stop()
+        for _ in range(round(min(self.config.node.drain_s, STOP_S) / STEP_S)):
+            if self._stopping.is_set() or not len(self._fanout):
+                break
+            await asyncio.sleep(STEP_S)
+        await self._http.cleanup()
+        await self._relay.stop()
+        await self._gossip.stop()
+
+    def _unready(self) -> str:
+        if self._draining.is_set():
+            return "draining"
+        return "" if self._gossip.joined.is_set() else "joining"
+
+    @property
+    def greeting(self) -> str:
+        """Where to publish and where to watch, in a few lines for people."""
+        me = self._gossip.tables.members[self._gossip.id]
+        host = next(iter(me.card.addresses), "127.0.0.1")
+        rtmp, http = (node_url(me, scheme, self._gossip.tables, host) for scheme in ("rtmp", "http"))
+        return (
+            f"{me.name} is a node of {self.config.mesh.name!r}\n"
+            f"  publish  {rtmp}/live/NAME  (OBS: server {rtmp}/live, stream key NAME)\n"
+            f"  watch    {http}/watch/live/NAME  or {http}/live/NAME.flv, {rtmp}/live/NAME\n"
+            f"  nodes    {http}/  (this one has met {self._met()})"
+        )
+
+    def _met(self) -> str:
+        tables = self._gossip.tables
+        names = [tables.display_name(m.id) for m in tables.listed() if m.id != tables.me and m.status.living]
+        return ", ".join(sorted(names)) or "nobody yet"
+
+    def _heard(self, event: Event) -> None:
+        """Log who comes and goes."""
+        if isinstance(event, MemberChanged) and event.id != self._gossip.id:
+            before, member = event.old, event.new
+            if member and (before is None or before.status != member.status):
+                name = self._gossip.tables.display_name(event.id)
+                log.info("%s at %s is %s", name, member.address, member.status)
+
+    def _held(self, key: str) -> list[Held]:
+        """What this node holds, for a survey."""
+        held = [self._streams.get(key)] if key else list(self._streams)
+        return [Held(s.key, s.log.head, self._streams.players(s)) for s in held if s]
+
+
+def _spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+    """Start a task whose failure is logged and ends nothing else."""
+
+    async def guarded() -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("a task failed")
+
+    tasks.create_task(guarded())

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""The command that each host runs: read a configuration, build a node, run it until told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from mesh import config
+from mesh.errors import ConfigError
+from mesh.node import Node
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-c", "path", metavar="FILE", help="A configuration; configs/reference.toml has every key.")
+@click.option("-s", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Set one key; may be repeated.")
+@click.option("-v", "verbose", is_flag=True, help="Log more.")
+def main(path: str | None, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Run a Mediamesh node. MESH_SECTION_KEY=VALUE in the environment sets a key too."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings, warnings = config.load(path, overrides, os.environ)
+        for warning in warnings:
+            logging.warning(warning)
+        asyncio.run(run(Node(settings)))
+    except ConfigError as error:
+        print(f"node.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+async def run(node: Node) -> None:
+    """Run a node; SIGTERM drains it, a second one or SIGINT stops it now."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, node.drain)
+    loop.add_signal_handler(signal.SIGINT, node.stop)
+    await node.run(on_ready=lambda: print(node.greeting, flush=True))
+
+
+if __name__ == "__main__":
+    main()
