@@ -1,0 +1,45 @@
+"""Pulse: how regularly another member's heartbeats arrive, and how long a silence is still normal."""
+
+from mesh.gossip.overlay import PERIOD
+
+LATE = 0.15
+"""Seconds by which a beat must be late to count as lost on the way: TCP repeats a lost packet no sooner."""
+NORMAL_PERIODS = 3.0
+MOST_PERIODS = 3.6
+"""A silence of so many periods is never normal, however irregular the beats before it."""
+
+
+class Pulse:
+    """The heartbeats of one member, as they arrive here."""
+
+    def __init__(self, now: float) -> None:
+        self.heard = now
+        """When it last gave any sign of its own."""
+        self.period = PERIOD
+        """Seconds between its beats, as it announces them."""
+        self.seq = -1
+        self.loss = 0.0
+        """Share of its beats that came late or not at all: a moving average over some 32 of them."""
+        self._beat = now
+        self._mean = PERIOD
+        self._deviation = 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which it must be asked."""
+        wanted = self._mean + 6 * self._deviation
+        return max(NORMAL_PERIODS * self.period, min(wanted, MOST_PERIODS * self.period))
+
+    def beat(self, seq: int, period: float, now: float) -> bool:
+        """Take a beat; False for one that is older than the last."""
+        if seq <= self.seq:
+            return False
+        missed = seq - self.seq - 1 if self.seq >= 0 else 0
+        interval = now - self._beat
+        late = interval > 1.1 * period + LATE
+        for lost in [True] * min(missed, 32) + [late]:
+            self.loss += (lost - self.loss) / 32
+        self._deviation += (abs(interval - self._mean) - self._deviation) / 4
+        self._mean += (interval - self._mean) / 8
+        self.seq, self.period, self._beat = seq, period, now
+        return True
