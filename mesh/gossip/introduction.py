@@ -1,0 +1,184 @@
+"""Introductions: how two nodes meet, and which of two processes is the node.
+
+A `Hello` goes to an address that may be a node's; the `Welcome` that comes back proves that address, and both have
+seen the other's card. Each side says its own hello, so each knows its own way. Processes that run under one id are
+ordered by (incarnation, boot): the later is the node. A node that lost its disk is told so by `You` and goes above
+what it was; one that is told of a later process that still runs has been cloned, and must stop.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mesh.config import Address
+from mesh.errors import WireError
+from mesh.gossip.dialing import Dialing
+from mesh.gossip.entry import encode_entry
+from mesh.gossip.event import Raised, Refused, Superseded
+from mesh.gossip.member import Card, Status
+from mesh.gossip.message import Beat, Hello, Refuse, Sender, Welcome, You, check_beat, check_card
+from mesh.gossip.roster import MAX_PEERS, Peer, Roster
+from mesh.gossip.suspicion import Suspicion, addresses
+
+OVERLAP_S = 2.0
+"""A process that was heard so much later than we started runs beside us, and is not the one before us."""
+MAX_INCARNATION = (1 << 53) - 2
+
+
+class Introductions:
+    """Saying hello, and answering it."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        dialing: Dialing,
+        suspicion: Suspicion,
+        mesh: str,
+        oldest: int,
+        beat: Callable[[float], Beat],
+        answered: Callable[[Peer, float], None],
+    ) -> None:
+        """`beat` makes a beat to introduce ourselves with; `answered` is told of each peer met, or met again."""
+        self._roster = roster
+        self._dialing = dialing
+        self._suspicion = suspicion
+        self._mesh = mesh
+        self._oldest = oldest
+        self._beat = beat
+        self._answered = answered
+
+    def tick(self, now: float) -> None:
+        """Say hello wherever it is time to."""
+        for address in self._dialing.tick(now):
+            self.say_hello(address, now)
+
+    def say_hello(self, address: Address, now: float) -> None:
+        """Try this address."""
+        card = self._roster.card
+        self._roster.outbox.send(address, Hello(self._mesh, self._oldest, card, self._beat(now), str(address)))
+
+    def hello(self, hello: Hello, sender: Sender, now: float) -> None:
+        """Somebody tries ours. Raises `WireError`."""
+        check_card(hello.card, sender)
+        check_beat(hello.beat)
+        back = Address(sender.host, hello.card.control)
+        outbox = self._roster.outbox
+        if reason := self._reason_to_refuse(hello):
+            outbox.send(back, Refuse(reason, hello.reached))
+        elif sender.id == self._roster.card.id:
+            self._meet_myself(hello, back)
+        elif earlier := self._earlier(hello.card):
+            outbox.send(back, self._you(earlier, now, hello.reached))
+        elif peer := self._admit(hello.card, hello.beat, now):
+            peer.back = back
+            self._roster.send(peer, Welcome(self._roster.card, self._beat(now), hello.reached))
+            if peer.route is None:
+                self._dialing.add(list(dict.fromkeys([back, *addresses(peer)])), now, peer.id)
+
+    def welcome(self, welcome: Welcome, sender: Sender, now: float) -> None:
+        """An address that we tried is a node's. Raises `WireError`."""
+        check_card(welcome.card, sender)
+        check_beat(welcome.beat)
+        address = _address(welcome.reached)
+        if sender.id == self._roster.card.id or self._earlier(welcome.card):
+            return
+        if not self._dialing.answered(address, sender.id):
+            raise WireError(f"welcome at {address}, where we asked nobody")
+        known = self._roster.peers.get(sender.id)
+        in_touch = known and known.copy.boot == sender.boot and self.in_touch(sender.id)
+        peer = self._admit(welcome.card, welcome.beat, now)
+        if peer and not in_touch:
+            self._roster.set_route(peer, address)
+            self._answered(peer, now)
+
+    def refuse(self, refuse: Refuse, sender: Sender, now: float) -> None:
+        """A node that we tried is not one of us."""
+        if self._dialing.answered(_address(refuse.reached), sender.id):
+            self._roster.outbox.tell(Refused(refuse.reached, refuse.reason[:200]))
+
+    def you(self, you: You, sender: Sender, now: float) -> None:
+        """Somebody knows a later process under our id."""
+        card = self._roster.card
+        if you.boot == card.boot or (you.incarnation, you.boot) < (card.incarnation, card.boot):
+            return
+        beside_us = you.age_ms / 1000 < now - self._roster.me.born - OVERLAP_S
+        if beside_us and self._roster.me.status is not Status.JOINING:
+            self._roster.outbox.tell(Superseded(you.boot))
+        elif you.incarnation < MAX_INCARNATION:
+            self._raise(you.incarnation + 1)
+            if you.reached and self._dialing.answered(_address(you.reached), sender.id):
+                self.say_hello(_address(you.reached), now)
+
+    def in_touch(self, id: str) -> bool:
+        """Whether this is a peer whose address is known and good."""
+        peer = self._roster.peers.get(id)
+        return peer is not None and peer.living and peer.route is not None and not self._suspicion.doubts(id)
+
+    def stranger(self, sender: Sender, now: float) -> None:
+        """Whoever speaks where a known peer was, it is another process: perhaps it has started anew."""
+        peer = self._roster.peers.get(sender.id)
+        if peer and peer.route:
+            self._dialing.add(addresses(peer), now, peer.id)
+            peer.route = peer.back = None
+
+    def _reason_to_refuse(self, hello: Hello) -> str:
+        card = self._roster.card
+        if hello.mesh != self._mesh:
+            return f"this is mesh {self._mesh}, not {hello.mesh[:63]}"
+        if hello.oldest > card.proto or hello.card.proto < self._oldest:
+            ours, theirs = f"{self._oldest} to {card.proto}", f"{hello.oldest} to {hello.card.proto}"
+            return f"this node speaks protocol {ours}, not {theirs}"
+        return ""
+
+    def _earlier(self, card: Card) -> Peer | None:
+        """The peer as we know it, if this is the card of a process before it."""
+        peer = self._roster.peers.get(card.id)
+        if peer and peer.copy.boot != card.boot and (card.incarnation, card.boot) < peer.age:
+            return peer
+        return None
+
+    def _admit(self, card: Card, beat: Beat, now: float) -> Peer | None:
+        """Take this in as a sign of a peer, new or known; None for one that has left."""
+        peer = self._roster.peers.get(card.id)
+        if peer is None or peer.copy.boot != card.boot:
+            if peer is None and len(self._roster.peers) >= MAX_PEERS:
+                return None
+            before = peer
+            self._suspicion.forget(card.id)
+            peer = self._roster.meet(card, now - beat.uptime_ms / 1000, now)
+            if before and before.living and before.route:
+                self._roster.outbox.send(before.route, self._you(peer, now, ""))
+        elif peer.member.status is Status.LEFT:
+            return None
+        elif card.incarnation > peer.member.card.incarnation:
+            self._roster.set_card(peer, card)
+        self._roster.beat(peer, beat)
+        self._suspicion.heard(peer, now)
+        return peer
+
+    def _you(self, peer: Peer, now: float, reached: str) -> You:
+        incarnation, boot = peer.age
+        return You(incarnation, boot, int(1000 * (now - peer.pulse.heard)), reached)
+
+    def _meet_myself(self, hello: Hello, back: Address) -> None:
+        """Our own address, or another process under our id."""
+        mine, other = self._roster.card, hello.card
+        if other.boot == mine.boot:
+            self._dialing.drop(_address(hello.reached))
+        elif (other.incarnation, other.boot) < (mine.incarnation, mine.boot):
+            self._roster.outbox.send(back, You(mine.incarnation, mine.boot, 0, hello.reached))
+        else:
+            self._roster.outbox.tell(Superseded(other.boot))
+
+    def _raise(self, incarnation: int) -> None:
+        roster = self._roster
+        card = replace(roster.card, incarnation=incarnation)
+        roster.set_me(replace(roster.me, card=card))
+        roster.ledger.put(*encode_entry(card))
+        roster.outbox.tell(Raised(incarnation))
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise WireError(f"{error}") from None
