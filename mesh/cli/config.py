@@ -1,0 +1,22 @@
+"""meshctl config: configurations, without a node."""
+
+import click
+
+from mesh.config import load
+from mesh.errors import ConfigError
+
+
+@click.group()
+def config() -> None:
+    """Look at configurations."""
+
+
+@config.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Read FILE as a node would, and say whether it would start."""
+    try:
+        settings, _ = load(file, [], {})
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file} is fine; it sets {', '.join(sorted(settings.given)) or 'nothing'}")

@@ -1,0 +1,21 @@
+"""meshctl: what the mesh is doing, asked of any of its nodes."""
+
+import click
+
+from mesh.cli.config import config
+from mesh.cli.nodes import nodes
+from mesh.cli.output import api_options
+from mesh.cli.route import route
+from mesh.cli.streams import streams, tree
+
+COMMANDS = (nodes, streams, tree, route, config)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@api_options(envvar="MESHCTL_URL")
+def meshctl() -> None:
+    """Ask a node what its mesh is doing."""
+
+
+for command in COMMANDS:
+    meshctl.add_command(command)

@@ -1,0 +1,141 @@
+"""A node's API as the contract describes it, on a real HTTP server."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mesh.cli.main import meshctl
+
+LOAD = {
+    "cpu": 0.123,
+    "mem": 0.5,
+    "rx_bps": 2_100_000,
+    "tx_bps": 95_000_000,
+    "capacity_bps": 1_000_000_000,
+    "players": 42,
+    "streams": 1,
+    "loop_lag_ms": 1.5,
+}
+
+
+def node(name, status="alive", zone="fra", http="http://10.0.0.1:8080"):
+    urls = {"rtmp": "rtmp://10.0.0.1:1935", "http": http}
+    return {"id": name * 32, "name": name, "zone": zone, "status": status, "incarnation": 1, "urls": urls, "load": LOAD,
+            "links": {}}  # fmt: skip
+
+
+STREAM = {
+    "stream": "live/demo",
+    "leader": "a",
+    "epoch": 3,
+    "head": 1000,
+    "standby": [],
+    "replicas": [
+        {"node": "b", "supplier": "a", "depth": 1, "head": 998},
+        {"node": "c", "supplier": "b", "depth": 2, "head": None},
+    ],
+    "players": 43,
+    "kbps": 2100,
+    "video": "h264 1280x720",
+    "audio": "aac 48000x2",
+    "state": "live",
+}
+LEAF = {"node": "c", "supplier": "b", "depth": 2, "head": None, "players": None, "replicas": []}
+TREE = STREAM | {
+    "replicas": [{"node": "b", "supplier": "a", "depth": 1, "head": 999, "players": 1, "replicas": [LEAF]}],
+    "partial": ["c"],
+}
+ORPHAN = {"stream": "live/orphan", "leader": None, "epoch": 1, "head": None, "standby": [], "players": 0, "kbps": 0,
+          "video": "", "audio": "", "state": "stalled", "replicas": [
+              {"node": "b", "supplier": None, "depth": 0, "head": 5, "players": 2, "replicas": []}]}  # fmt: skip
+CANDIDATES = [
+    {"node": "b", "zone": "ams", "role": "", "lost": "is in another zone"},
+    {"node": "a", "zone": "fra", "role": "leader", "lost": ""},
+]
+ROUTE = {
+    "action": "redirect",
+    "node": "a",
+    "url": "http://10.0.0.1:8080/live/demo.flv",
+    "reasons": ["a leads the stream", "b does not have the stream"],
+}
+REFUSAL = {"action": "refuse", "status": 404, "reasons": ["no node has live/none"]}
+
+
+def answer(path, query):
+    """The status and the body at this address."""
+    match path.split("/"):
+        case ["", "api", "v1", "nodes"]:
+            return 200, {"nodes": [node("a"), node("b", "draining", ""), node("c", "dead")]}
+        case ["", "api", "v1", "streams"]:
+            return 200, {"streams": [STREAM, ORPHAN]}
+        case ["", "api", "v1", "streams", "live", name]:
+            found = {"demo": TREE, "orphan": ORPHAN}.get(name)
+            return (200, found) if found else (404, {"error": f"no node has live/{name}"})
+        case ["", "api", "v1", "route"]:
+            if query["stream"] == "live/none":
+                return 200, REFUSAL
+            return 200, ROUTE | ({"candidates": CANDIDATES} if query.get("explain") else {}) | {"asked": query}
+    return 500, "not JSON"
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_GET(self):
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        status, reply = answer(url.path, query)
+        body = (json.dumps(reply, separators=(",", ":")) if isinstance(reply, dict) else reply).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[str]:
+    """The URL of such a node."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[bytes], str]]:
+    """Makes a server that sends these bytes to whoever connects, and gives its URL."""
+    threads = []
+
+    def serve(listener: socket.socket, answer: bytes) -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    def start(answer: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        threads.append(threading.Thread(target=serve, args=(listener, answer)))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for thread in threads:
+        thread.join(5)
+
+
+@pytest.fixture
+def run(api):
+    """Run meshctl against it."""
+
+    def invoke(*args: str) -> Result:
+        return CliRunner().invoke(meshctl, args, env={"MESHCTL_URL": api})
+
+    return invoke
