@@ -46,6 +46,9 @@ class Limits:
     chunk_streams: int = 64
 
 
+LIMITS = Limits()
+
+
 class ChunkStream:
     """What the reader knows of one chunk stream: its last header, and the message it is in the middle of."""
 
@@ -61,7 +64,7 @@ class ChunkStream:
 class ChunkReader:
     """Puts messages together. Set Chunk Size and Abort act here and are not passed on."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self.chunk_size = DEFAULT_SIZE
         self._streams: dict[int, ChunkStream] = {}
@@ -103,9 +106,7 @@ class ChunkReader:
             return None, at
         if not further:
             return bytes(view[at:end]), end
-        step = (
-            self.chunk_size + 1
-        )  # every step bytes there is a header, of one byte: all are compared, and cut, at once
+        step = self.chunk_size + 1  # from one header of type 3, a single byte, to the next: compare all, cut all
         if stream.extended or bytes(view[at + step - 1 : end : step]) != basic_header(3, stream.id) * further:
             return None, at
         body = bytearray(view[at:end])
@@ -122,9 +123,7 @@ class ChunkReader:
         self._current = stream if self._left else None
         self._partial += len(piece)
         if self._partial > self.limits.partial:
-            raise RTMPError(
-                f"unfinished messages of {self._partial} bytes, expected no more than {self.limits.partial}"
-            )
+            raise RTMPError(f"{self._partial} bytes of messages begun, expected no more than {self.limits.partial}")
         if len(stream.body) < stream.length:
             return None, at + len(piece)
         payload = bytes(stream.body)

@@ -1,5 +1,6 @@
 """ClientSession: a connection to an RTMP server as the client sees it, to publish one stream or to play one."""
 
+import reprlib
 from collections.abc import Callable
 from random import Random
 
@@ -7,7 +8,7 @@ from mesh.errors import RTMPError
 from mesh.media import amf0
 from mesh.media.frame import Kind
 from mesh.rtmp import chunk, command, handshake, url
-from mesh.rtmp.chunk import Limits
+from mesh.rtmp.chunk import LIMITS, Limits
 from mesh.rtmp.command import Command
 from mesh.rtmp.connection import WINDOW, Connection
 from mesh.rtmp.event import Event, MessageReceived, PlayEnded, Playing, Published, PublishEnded, Rejected
@@ -16,8 +17,6 @@ from mesh.rtmp.message import Message, Type, uint32
 VERSION = {"flashVer": "FMLE/3.0 (compatible; Mediamesh)", "type": "nonprivate", "capabilities": 15.0}
 """Who we say we are; servers know encoders by the first word."""
 
-SET_DATA_FRAME = amf0.encode("@setDataFrame")
-
 CONNECT, RELEASE, ANNOUNCE, CREATE, BEGIN = range(1, 6)
 """The transactions of our calls."""
 
@@ -25,7 +24,7 @@ CONNECT, RELEASE, ANNOUNCE, CREATE, BEGIN = range(1, 6)
 class ClientSession:
     """The client's side of one connection."""
 
-    def __init__(self, random: Random, scheme: int | None = 0, limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(self, random: Random, scheme: int | None = 0, limits: Limits = LIMITS) -> None:
         self._connection = Connection(handshake.client(random, scheme), limits)
         self._stream_id = 0
         self._name = ""
@@ -57,8 +56,8 @@ class ClientSession:
 
     def send(self, kind: Kind, timestamp: int, payload: bytes) -> None:
         """Publish one message; `payload` is the body of its FLV tag."""
-        if kind is Kind.META:
-            payload = SET_DATA_FRAME + payload
+        if kind == Kind.META:
+            payload = command.SET_DATA_FRAME + payload
         self._connection.send(kind, payload, timestamp, self._stream_id)
 
     def close(self) -> None:
@@ -82,7 +81,7 @@ class ClientSession:
     def _use_stream(self, reply: Command) -> None:
         stream_id = reply.argument(0, float)
         if stream_id is None or not 0 <= stream_id < 1 << 32:
-            raise RTMPError(f"createStream gave {reply.arguments!r}, expected the id of a message stream")
+            raise RTMPError(f"createStream gave {reprlib.repr(reply.arguments)}, expected the id of a message stream")
         self._stream_id = int(stream_id)
         self._begin()
 

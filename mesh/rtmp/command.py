@@ -3,6 +3,7 @@
 A command is a name, a transaction id (0 when no reply is wanted), a command object and arguments (RTMP 1.0, 7.2).
 """
 
+import reprlib
 from typing import NamedTuple
 
 from mesh.errors import MediaError, RTMPError
@@ -11,6 +12,10 @@ from mesh.rtmp.message import Message, Type
 
 MAX_BYTES = 1 << 16
 """Bytes of a command: a connect with every capability in the world has 2000."""
+
+SET_DATA_FRAME = amf0.encode("@setDataFrame")
+CLEAR_DATA_FRAME = amf0.encode("@clearDataFrame")
+"""What stands before metadata that the server shall keep, and what makes it forget them."""
 
 
 class Command(NamedTuple):
@@ -41,7 +46,8 @@ def decode(message: Message) -> Command:
     # The onFCPublish of ffmpeg's server is a name alone.
     name, transaction, object, *arguments = values + [None, 0.0, None][len(values) :]
     if not isinstance(name, str) or not isinstance(transaction, float):
-        raise RTMPError(f"command begins with {name!r}, {transaction!r}, expected its name and a transaction id")
+        begins = reprlib.repr([name, transaction])
+        raise RTMPError(f"command begins with {begins}, expected its name and a transaction id")
     return Command(name, transaction, object, tuple(arguments))
 
 

@@ -30,12 +30,10 @@ class Connection:
 
     def __init__(self, handshake: Handshake, limits: Limits) -> None:
         self.chunk_size = chunk.DEFAULT_SIZE
-        self.received = 0
-        """Bytes after the handshake."""
         self._handshake = handshake
         self._buffer = b""  # the part of a handshake packet that has come
         self._reader = ChunkReader(limits)
-        self._acknowledged = 0
+        self._received = self._acknowledged = 0  # bytes after the handshake
         self._window = self._own_window = WINDOW
         first, self._needed = next(handshake)
         self._packets = [first]
@@ -45,7 +43,7 @@ class Connection:
         """The messages that these bytes complete; exhaust it before the next call."""
         if self._needed:
             data = self._shake(bytes(data))
-        self.received += len(data)
+        self._received += len(data)
         for message in self._reader.receive_data(data):
             obey = _OWN.get(message.kind)
             if obey is not None:
@@ -54,9 +52,9 @@ class Connection:
                 yield from split_aggregate(message)
             else:
                 yield message
-        if self._window and self.received - self._acknowledged >= self._window:
-            self._acknowledged = self.received
-            self.send(Type.ACKNOWLEDGEMENT, uint32(self.received % WRAP))
+        if self._window and self._received - self._acknowledged >= self._window:
+            self._acknowledged = self._received
+            self.send(Type.ACKNOWLEDGEMENT, uint32(self._received % WRAP))
 
     def data_to_send(self) -> bytes:
         """Takes what is to be written; messages wait for the end of the handshake."""

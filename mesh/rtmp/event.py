@@ -25,7 +25,7 @@ class PlayRequested:
     name: str
     query: Mapping[str, str]
     start: float
-    """In seconds; -2 (live, or else recorded) and -1 (live) are what clients of live streams send."""
+    """Negative for what is live; in ms, though GStreamer sends seconds."""
 
 
 class MessageReceived(NamedTuple):

@@ -21,7 +21,9 @@ SCHEMES = (8, 772)
 """By scheme, where the four bytes are that tell the digest's place: their sum modulo 728, counted from behind them."""
 DIGEST_SIZE = 32
 
-_SUFFIX = bytes.fromhex("f0eec24a8068bee82e00d0d1029e7e576eec5d2d29806fab93b8e636cfeb31ae")
+SUFFIX = bytes.fromhex("f0eec24a8068bee82e00d0d1029e7e576eec5d2d29806fab93b8e636cfeb31ae")
+"""What follows the names below where they are the key to C2 and S2."""
+
 PLAYER = b"Genuine Adobe Flash Player 001"
 SERVER = b"Genuine Adobe Flash Media Server 001"
 
@@ -79,7 +81,7 @@ def with_digest(version: bytes, software: bytes, scheme: int, random: Random) ->
 def answer(digest: bytes, software: bytes, random: Random) -> bytes:
     """The C2 or S2 that proves to have seen the peer's digest."""
     body = random.randbytes(SIZE - DIGEST_SIZE)
-    key = hmac.digest(software + _SUFFIX, digest, "sha256")
+    key = hmac.digest(software + SUFFIX, digest, "sha256")
     return body + hmac.digest(key, body, "sha256")
 
 

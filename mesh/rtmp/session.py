@@ -7,30 +7,25 @@ The frames of a player are not written here: the fan-out shares their chunks amo
 which every client is told before anything else.
 """
 
+import reprlib
 from collections.abc import Callable
 from enum import Enum
 from random import Random
 
 from mesh.errors import RTMPError
-from mesh.media import amf0
 from mesh.media.frame import Kind
 from mesh.rtmp import chunk, command, handshake, url
-from mesh.rtmp.chunk import Limits
+from mesh.rtmp.chunk import LIMITS, Limits
 from mesh.rtmp.command import Command, result, status
 from mesh.rtmp.connection import STREAM, WINDOW, Connection
 from mesh.rtmp.event import Event, MessageReceived, Paused, PlayEnded, PlayRequested, PublishEnded, PublishRequested
 from mesh.rtmp.message import Message, Type, UserControl, peer_bandwidth, uint32, user_control
 
 MODEST = Limits(message=command.MAX_BYTES, partial=2 * command.MAX_BYTES)
-"""The limits of a client that is not publishing: it has nothing long to say."""
-PUBLISHER = Limits()
+"""The limits of a client that has not asked to publish: it has nothing long to say."""
 
 LIVE = -2000.0
 """The start of a play that names none (7.2.2.1): what is live, in ms as it really travels."""
-
-SET_DATA_FRAME = amf0.encode("@setDataFrame")
-CLEAR_DATA_FRAME = amf0.encode("@clearDataFrame")
-"""What stands before metadata that the server shall keep, and what makes it forget them."""
 
 VERSION = {"fmsVer": "FMS/3,5,1,1", "capabilities": 31}
 """Who we say we are; some clients want a number that they know."""
@@ -48,7 +43,7 @@ class State(Enum):
 class ServerSession:
     """The server's side of one connection."""
 
-    def __init__(self, random: Random, limits: Limits = PUBLISHER) -> None:
+    def __init__(self, random: Random, limits: Limits = LIMITS) -> None:
         self._connection = Connection(handshake.server(random), MODEST)
         self._limits = limits
         self._state = State.NEW
@@ -99,19 +94,19 @@ class ServerSession:
 
     def _receive_metadata(self, message: Message) -> Event | None:
         payload = message.payload[1:] if message.kind == Type.DATA_AMF3 else message.payload
-        if payload.startswith(CLEAR_DATA_FRAME):
+        if payload.startswith(command.CLEAR_DATA_FRAME):
             return None
-        return self._receive_media(message._replace(payload=payload.removeprefix(SET_DATA_FRAME)))
+        return self._receive_media(message._replace(payload=payload.removeprefix(command.SET_DATA_FRAME)))
 
     def _receive_command(self, message: Message) -> Event | None:
         call = command.decode(message)
         if (self._state is State.NEW) != (call.name == "connect"):
-            raise RTMPError(f"command {call.name!r} on a connection that is {self._state.value}")
+            raise RTMPError(f"command {reprlib.repr(call.name)} on a connection that is {self._state.value}")
         return _COMMANDS.get(call.name, ServerSession._answer)(self, call)
 
     def _accept_connect(self, call: Command) -> None:
         if not isinstance(call.object, dict):
-            raise RTMPError(f"connect with {call.object!r}, expected an object")
+            raise RTMPError(f"connect with {reprlib.repr(call.object)}, expected an object")
         self._state = State.CONNECTED
         self._app, self._tc_url = (str(call.object.get(key) or "") for key in ("app", "tcUrl"))
         self._connection.send(Type.WINDOW_ACKNOWLEDGEMENT_SIZE, uint32(WINDOW))
@@ -153,7 +148,6 @@ class ServerSession:
         code, ended = _ENDS[self._state]
         self._status(code, call.name)
         self._state = State.CONNECTED
-        self._connection.set_limits(MODEST)
         return ended(call.name)
 
     def _pause(self, call: Command) -> Event | None:
@@ -179,8 +173,7 @@ class ServerSession:
 
     def _reject(self, code: str, description: str) -> None:
         self._status(code, description, "error")
-        if self._state is not State.NEW:
-            self._state = State.CONNECTED
+        self._state = State.CONNECTED
 
     def _status(self, code: str, description: str, level: str = "status") -> None:
         self._connection.call(Command("onStatus", 0, None, (status(code, description, level),)), STREAM)

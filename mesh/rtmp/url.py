@@ -1,9 +1,9 @@
 """From what clients send as app, tcUrl and stream name to the stream they mean, and from an URL to what we send.
 
-Clients cut `rtmp://HOST/a/b/c?token=x` differently. ffmpeg and librtmp send app `a/b` and name `c?token=x`, with only
-one segment an app alone or a name alone; OBS sends what its two fields hold, which may put slashes and the query
-anywhere. So the path is put together again, its last segment is the name, and the parameters are collected from all
-three places. A type that old servers wanted before the name (`mp4:c`) is not part of it.
+Clients cut `rtmp://HOST/a/b/c/d.mp4?token=x` differently: ffmpeg into `a/b` and `mp4:c/d.mp4?token=x`, librtmp into
+`a/b/c` and `mp4:d?token=x`, GStreamer into `a/b/c` and `d.mp4?token=x`; OBS has a field for each, in which users put
+slashes and parameters as they like; and only librtmp resolves %20. So the path is put together again, its last segment
+is the name, a type before or after that is not part of it, and parameters are collected from wherever they are.
 """
 
 import re
@@ -16,7 +16,7 @@ PORT = 1935
 MAX_LENGTH = 255
 """Characters of APP/NAME."""
 
-_TYPE = re.compile(r"^(flv|mp4|f4v|mp3):")
+_TYPE = re.compile(r"^(flv|mp4|f4v|mp3):|\.(flv|mp4|f4v|mp3)$")
 
 
 class Target(NamedTuple):
