@@ -204,7 +204,7 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         codes = {node.name: node.stop() for node in self.nodes.values() if node.running}
-        if error:
+        if isinstance(error, Exception):
             for node in self.nodes.values():
                 print(f"\n--- {node.name} ---\n{node.log[-4000:]}")
             return

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from tests.e2e.flv import VIDEO, Tag
+from tests.e2e.flv import AUDIO, META, Tag
 from tests.e2e.player import Player
+from tests.e2e.publisher import Publisher
 
 
 @dataclass
@@ -45,18 +46,38 @@ class Comparison:
         )
 
 
-def compare(sent: Iterable[Tag], player: Player) -> Comparison:
-    """Compare frames in the order of the log; headers need only be some that were sent."""
+async def witness(publisher: Publisher, players: Iterable[Player]) -> list[Comparison]:
+    """Wait until each player has what is sent by now, and compare up to there."""
+    sent = publisher.sent[:]
+    for player in players:
+        await player.receives(sent[-1])
+    return [compare(sent, player, sent[-1]) for player in players]
+
+
+async def assert_faithful(publisher: Publisher, players: Iterable[Player]) -> None:
+    """Each player has seen every frame up to now, from a keyframe or, without pictures, from any on."""
+    players = list(players)
+    for player, report in zip(players, await witness(publisher, players), strict=True):
+        assert report.faithful, f"{player.url}: {report}"
+        assert report.joined
+        assert report.joined.keyframe or all(tag.kind == AUDIO for tag in player.frames), f"{player.url}: {report}"
+
+
+def compare(sent: Iterable[Tag], player: Player, last: Tag | None = None) -> Comparison:
+    """Compare frames in the order of the log, up to `last`; headers need only be some that were sent."""
     sent = [tag for tag in sent if not tag.end]
     frames = [tag for tag in sent if not tag.config]
-    headers = {(tag.kind, tag.payload) for tag in sent if tag.config and tag.kind == VIDEO}
+    headers = {(tag.kind, tag.payload) for tag in sent if tag.config}
     places: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for place, tag in enumerate(frames):
         places[tag.kind, tag.payload].append(place)
-    result, seen = Comparison(joined=next(iter(player.frames), None)), set[int]()
-    expected = _start(frames, player.frames)
-    result.unknown += [t for t in player.tags if t.config and t.kind == VIDEO and (t.kind, t.payload) not in headers]
-    for tag in player.frames:
+    received = player.frames
+    if last:
+        received = received[: [tag.payload for tag in received].index(last.payload) + 1]
+    result, seen = Comparison(joined=next(iter(received), None), received=len(received)), set[int]()
+    expected = _start(frames, received)
+    result.unknown += [t for t in player.tags if t.config and t.kind != META and (t.kind, t.payload) not in headers]
+    for tag in received:
         found = places.get((tag.kind, tag.payload))
         if not found:
             result.unknown.append(tag)
@@ -67,7 +88,6 @@ def compare(sent: Iterable[Tag], player: Player) -> Comparison:
         seen.add(place)
         expected = max(expected, place + 1)
         result.shifts.add((tag.timestamp - frames[place].timestamp) & 0xFFFFFFFF)
-    result.received = len(player.frames)
     result.lost = sorted(set(range(min(seen, default=0), len(frames))) - seen)
     times = [arrival.at for arrival in player.arrivals]
     result.longest_stall_s = max((b - a for a, b in pairwise(times)), default=0.0)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +23,6 @@ class Reply:
     writer: asyncio.StreamWriter
     hops: list[str] = field(default_factory=list)
     """Every URL that was asked, the last being the one that answered."""
-    asked_at: float = 0.0
-    """When the request that was answered had been sent."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives."""
@@ -62,7 +59,7 @@ async def connect(method: str, url: str, headers: dict[str, str] | None = None) 
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     writer.write("\r\n".join([*lines, "", ""]).encode())
-    return Reply(0, {}, reader, writer, [url], time.perf_counter())
+    return Reply(0, {}, reader, writer, [url])
 
 
 async def read_head(reply: Reply) -> None:

@@ -31,10 +31,13 @@ class Player:
         self.status: int | str = 0
         """The HTTP status, or RTMP's code: `NetStream.Play.Start` and so on."""
         self.arrivals: list[Arrival] = []
-        self.first_byte_s: float | None = None
-        """From the request that was answered with media to its first byte."""
+        self.began_at = 0.0
+        """When it began to connect."""
+        self.promised: tuple[bool, bool] | None = None
+        """Whether FLV's header says that audio and video will come."""
         self.ended = False
         """Whether the node ended it."""
+        self._payloads: set[bytes] = set()
         self._more = asyncio.Event()
 
     @property
@@ -46,6 +49,11 @@ class Player:
     def frames(self) -> list[Tag]:
         """Everything received but headers and metadata."""
         return [tag for tag in self.tags if not tag.config and not tag.end]
+
+    @property
+    def first_media_s(self) -> float:
+        """From its first step, redirects and handshakes included, to the first frame."""
+        return next(at for tag, at in self.arrivals if not tag.config) - self.began_at
 
     async def until(self, done: Callable[["Player"], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until this holds, looking whenever a frame came."""
@@ -62,7 +70,7 @@ class Player:
 
     async def receives(self, tag: Tag) -> None:
         """Wait for the frame with this payload."""
-        await self.until(lambda player: tag.payload in {t.payload for t in player.tags[-200:]}, "not the one expected")
+        await self.until(lambda player: tag.payload in player._payloads, "not the one expected")
 
     async def has(self, frames: int) -> None:
         """Wait for that many frames."""
@@ -74,6 +82,7 @@ class Player:
 
     async def run(self) -> None:
         """Play."""
+        self.began_at = time.perf_counter()
         play = {"http": self._play_http, "ws": self._play_websocket, "rtmp": self._play_rtmp}
         try:
             await play[self.url.partition(":")[0]]()
@@ -86,6 +95,7 @@ class Player:
     def _arrived(self, tags: list[Tag]) -> None:
         now = time.perf_counter()
         self.arrivals += [Arrival(tag, now) for tag in tags]
+        self._payloads.update(tag.payload for tag in tags)
         self._more.set()
 
     async def _play_http(self) -> None:
@@ -97,36 +107,28 @@ class Player:
                 return
             flv = Reader()
             async for data in reply.chunks():
-                self._started(reply.asked_at)
                 self._arrived(flv.feed(data))
+                self.promised = flv.audio, flv.video
         finally:
             reply.close()
 
     async def _play_websocket(self) -> None:
-        asked_at = time.perf_counter()
         try:
             async with aiohttp.ClientSession() as session, session.ws_connect(self.url, max_msg_size=0) as socket:
                 self.status = 101
                 flv = Reader()
                 async for message in socket:
                     assert message.type == aiohttp.WSMsgType.BINARY, message
-                    self._started(asked_at)
                     self._arrived(flv.feed(message.data))
         except aiohttp.WSServerHandshakeError as error:
             self.status = error.status
 
     async def _play_rtmp(self) -> None:
-        asked_at = time.perf_counter()
         async with rtmp.playing(self.url) as stream:
             self.status = stream.status
             self._more.set()
             async for tag in stream.tags():
-                self._started(asked_at)
                 self._arrived([tag])
-
-    def _started(self, asked_at: float) -> None:
-        if self.first_byte_s is None:
-            self.first_byte_s = time.perf_counter() - asked_at
 
 
 @asynccontextmanager

@@ -23,13 +23,15 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[list[
                 raise outcome
 
 
-def asynctest(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """A test that is a coroutine; a minute is long enough for any."""
+def asynctest(test: Callable[P, Awaitable[None]] | float, patience_s: float = 60) -> Any:
+    """A test that is a coroutine; `@asynctest(600)` gives it more than the minute that is long enough for most."""
+    if not callable(test):
+        return functools.partial(asynctest, patience_s=test)
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience_s):
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())

@@ -1,0 +1,110 @@
+"""Nodes that are killed, stopped and started again, while others play."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from tests.e2e import synthetic
+from tests.e2e.cluster import Cluster, Node, wait_until
+from tests.e2e.compare import assert_faithful, witness
+from tests.e2e.player import playing
+from tests.e2e.publisher import publishing
+from tests.e2e.tasks import asynctest
+
+EXIT_S = 3.0
+
+
+async def eventually(holds, what: str, patience_s: float = 15) -> float:
+    """How long it took until this held."""
+    began = time.perf_counter()
+    await asyncio.to_thread(wait_until, holds, what, patience_s)
+    return time.perf_counter() - began
+
+
+def status(observer: Node, name: str) -> str:
+    nodes = observer.json("/api/v1/nodes")["nodes"]
+    return next((node["status"] for node in nodes if node["name"] == name), "gone")
+
+
+@asynctest
+async def test_players_never_notice_the_death_of_another_node_which_is_taken_back_at_once(cluster: Cluster, capsys):
+    a, b, c = cluster.start("a", "b", "c")
+    urls = [f"{a.http}/live/x.flv?wait=5", f"{b.http}/live/x.flv?wait=5&redirect=0", f"{b.rtmp}/live/x?wait=5"]
+    async with publishing(f"{a.rtmp}/live/x", synthetic.stream(60)) as publisher, playing(*urls) as players:
+        async with playing(f"{c.http}/live/x.flv?wait=5&redirect=0") as (victim,):
+            await victim.has(50)
+            c.kill()
+            gone = lambda: {status(a, "c"), status(b, "c")} <= {"dead", "gone", "left"}  # noqa: E731
+            died_s = await eventually(gone, "c is dead to a and b", 8)
+            replicas = lambda: [row["node"] for row in a.stream("live/x")["replicas"]]  # noqa: E731
+            await eventually(lambda: replicas() == ["b"], "c holds no replica")
+        c.start()
+        back_s = await eventually(lambda: c.get("/readyz")[0] == 200, "c is ready again")
+        seen_s = await eventually(lambda: status(a, "c") == status(b, "c") == "alive", "c is alive again")
+        assert c.sees("a", "b", "c")
+        async with playing(f"{c.http}/live/x.flv?redirect=0") as (returned,):
+            await returned.has(50)
+        await assert_faithful(publisher, players)
+        stalls = [report.longest_stall_s for report in await witness(publisher, players)]
+    assert max(stalls) < 0.5, stalls
+    with capsys.disabled():
+        print(f"\nkill -9: dead to both after {died_s:.1f} s; ready {back_s:.1f} s after its start,", end=" ")
+        print(f"alive {seen_s:.1f} s later; longest stall of others {max(stalls) * 1000:.0f} ms")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_node_without_clients_exits_with_0_within_3_seconds(cluster: Cluster, number):
+    a, b = cluster.start("a", "b")
+    began = time.perf_counter()
+    b.signal(number)
+    assert b.wait(EXIT_S) == 0
+    wait_until(lambda: status(a, "b") in ("left", "gone"), "b has left", EXIT_S)
+    assert time.perf_counter() - began < EXIT_S + 0.5
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+@asynctest
+async def test_a_node_with_clients_exits_with_0_within_3_seconds_when_told_twice_or_interrupted(cluster, numbers):
+    _, b = cluster.start("a", "b")
+    urls = [f"{b.http}/live/x.flv?wait=5&redirect=0", f"{b.rtmp}/live/x?wait=5", f"{b.ws}/live/x.flv?wait=5"]
+    async with publishing(f"{b.rtmp}/live/x", synthetic.stream(60)), playing(*urls) as players:
+        for player in players:
+            await player.has(10)
+        for number in numbers:
+            b.signal(number)
+            await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(b.wait, EXIT_S) == 0
+
+
+@asynctest
+async def test_a_node_that_drains_says_so_and_waits_for_its_players(cluster: Cluster):
+    a, b = cluster.start("a", "b", node__drain_s="4")
+    async with publishing(f"{a.rtmp}/live/x", synthetic.stream(60)):
+        async with playing(f"{b.http}/live/x.flv?wait=5&redirect=0") as (player,):
+            await player.has(10)
+            b.signal(signal.SIGTERM)
+            await eventually(lambda: status(a, "b") == "draining", "a knows that b drains", 3)
+            assert b.get("/readyz")[0] == 503 and b.get("/livez")[0] == 200
+            await player.has(len(player.frames) + 30)
+        assert await asyncio.to_thread(b.wait, EXIT_S) == 0, "at once when nobody is left"
+
+
+@asynctest
+async def test_a_publisher_whose_node_was_killed_takes_his_stream_to_another(cluster: Cluster):
+    a, b = cluster.start("a", "b")
+    with pytest.raises(OSError):
+        async with publishing(f"{b.rtmp}/live/x", synthetic.stream(60)) as publisher:
+            await asyncio.sleep(1)
+            b.kill()
+            await publisher.done()
+    began = time.perf_counter()
+    while True:
+        try:
+            async with publishing(f"{a.rtmp}/live/x", synthetic.stream(1)) as publisher:
+                await publisher.done()
+                break
+        except Exception:
+            assert time.perf_counter() - began < 8, "nobody is refused by his own ghost"
+            await asyncio.sleep(0.2)

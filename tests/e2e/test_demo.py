@@ -1,0 +1,32 @@
+"""`make demo`: three nodes and a stream, gone without a trace on Ctrl-C."""
+
+import asyncio
+import re
+import signal
+import sys
+
+import psutil
+import pytest
+
+from tests.e2e.cluster import ROOT
+from tests.e2e.player import playing
+from tests.e2e.programs import program
+from tests.e2e.tasks import asynctest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@asynctest
+async def test_the_demo_streams_until_it_is_stopped_and_leaves_nothing_behind(number):
+    async with program(sys.executable, str(ROOT / "tools" / "demo")) as demo, asyncio.timeout(30):
+        told = (await demo.stdout.readuntil(b"Ctrl-C")).decode()
+        children = psutil.Process(demo.pid).children(recursive=True)
+        assert len(children) == 3
+        pages = re.findall(r"(http://\S+)/watch/(\S+)", told)
+        assert len(pages) == 3
+        urls = [f"{node}/{stream}.flv?wait=10" for node, stream in pages] + re.findall(r"rtmp://\S+/demo\b", told)
+        async with playing(*urls) as players:
+            for player in players:
+                await player.has(60)
+        demo.send_signal(number)
+        assert await demo.wait() == 0, (await demo.stdout.read()).decode()
+    assert not [child for child in children if child.is_running()]

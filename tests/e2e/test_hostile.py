@@ -1,0 +1,120 @@
+"""Malformed input costs the one who sends it his connection, and nobody else anything."""
+
+import asyncio
+import random
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e import flv, http, synthetic
+from tests.e2e.cluster import Cluster, Node, wait_until
+from tests.e2e.compare import assert_faithful
+from tests.e2e.player import playing
+from tests.e2e.publisher import publishing
+from tests.e2e.tasks import asynctest
+
+HANDSHAKE = b"\x03" + bytes(1536) + bytes(1536)
+RTMP = [
+    ("version 6", b"\x06" + bytes(1536)),
+    ("a chunk without a header to continue", HANDSHAKE + b"\xc5"),
+    ("chunk size 0", HANDSHAKE + b"\x02\0\0\0\0\0\x04\x01\0\0\0\0" + bytes(4)),
+    ("16 MiB of a command", HANDSHAKE + b"\x03\0\0\0\xff\xff\xff\x14\0\0\0\0"),
+    ("AMF0 that ends early", HANDSHAKE + b"\x03\0\0\0\0\0\x04\x14\0\0\0\0\x02\0\x07c"),
+    ("a command that is no string", HANDSHAKE + b"\x03\0\0\0\0\0\x09\x14\0\0\0\0\0" + bytes(8)),
+]
+FLV = [
+    ("no FLV", b"RIFF" * 10),
+    ("tag of type 200", flv.HEADER + b"\xc8\0\0\x01\0\0\0\0\0\0\0\0" + bytes(4)),
+    ("random bytes", random.Random(1).randbytes(4096)),
+]
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    """Whether the node hangs up soon."""
+    try:
+        async with asyncio.timeout(3):
+            while await reader.read(65536):
+                pass
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+async def survives(node: Node, attack) -> None:
+    """Others play on from this node, without a gap, while it is attacked."""
+    urls = f"{node.http}/live/survivor.flv?wait=5", f"{node.rtmp}/live/survivor?wait=5"
+    async with publishing(f"{node.rtmp}/live/survivor", synthetic.stream(30)) as publisher, playing(*urls) as players:
+        for player in players:
+            await player.has(10)
+        await attack
+        await asyncio.sleep(0.2)
+        await assert_faithful(publisher, players)
+        assert not publisher.error
+
+
+@pytest.mark.parametrize("what, data", RTMP)
+@asynctest
+async def test_malformed_rtmp_closes_that_connection_only_and_is_logged(shared: Cluster, what, data):
+    node = shared["a"]
+    before = len(node.log)
+
+    async def attack() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.rtmp_port)
+        writer.write(data)
+        assert await closed(reader), what
+        writer.close()
+
+    await survives(node, attack())
+    assert re.search(r"expected|not ", node.log[before:]), f"nothing logged about {what}: {node.log[before:]}"
+
+
+@pytest.mark.parametrize("what, data", FLV)
+@asynctest
+async def test_malformed_flv_closes_that_connection_only_and_is_logged(shared: Cluster, what, data):
+    node = shared["a"]
+    before = len(node.log)
+
+    async def attack() -> None:
+        reply = await http.connect("POST", f"{node.http}/live/bad.flv", {"Transfer-Encoding": "chunked"})
+        reply.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        await http.read_head(reply)
+        assert reply.status == 400
+        reply.close()
+
+    await survives(node, attack())
+    assert re.search("expected", node.log[before:]), f"nothing logged about {what}: {node.log[before:]}"
+
+
+@asynctest
+async def test_random_bytes_at_every_listening_port_do_no_harm(shared: Cluster):
+    node, noise = shared["a"], random.Random(2)
+    ports = [node.rtmp_port, node.http_port, *range(node.mesh_port, node.mesh_port + 3)]
+
+    async def attack() -> None:
+        for port in ports:
+            for size in (1, 64, 5000):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(noise.randbytes(size))
+                writer.close()
+                reader.feed_eof()
+
+    await survives(node, attack())
+    for other in shared.nodes.values():
+        wait_until(lambda other=other: other.sees("a", "b", "c"), "all are alive")
+
+
+@asynctest
+async def test_a_player_that_never_reads_is_closed_and_slows_nobody(cluster: Cluster):
+    (a,) = cluster.start("a", limits__player_lag_s="1")
+    parts = urlsplit(a.http)
+
+    async def attack() -> None:
+        reply = await http.get(f"http://{parts.netloc}/live/survivor.flv")
+        reply.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(4)
+        reply.close()
+
+    await survives(a, attack())
