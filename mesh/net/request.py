@@ -1,5 +1,6 @@
 """Requests: what a client's URL asks for, whatever protocol it came by."""
 
+import re
 from collections.abc import Mapping
 
 from mesh.balance.policy import Action, Request
@@ -17,6 +18,6 @@ def ask(key: str, action: Action, proto: str, query: Mapping[str, str]) -> Reque
 def wait_s(query: Mapping[str, str]) -> float:
     """How long a player's URL says to wait for a stream that nobody has. Raises `StreamError` if that is no number."""
     text = query.get("wait", "0")
-    if not text.replace(".", "", 1).isdecimal() or float(text) > MAX_WAIT_S:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) or float(text) > MAX_WAIT_S:
         raise StreamError(f"wait={text[:20]}, expected seconds from 0 to {MAX_WAIT_S:g}")
     return float(text)
