@@ -21,17 +21,17 @@ def test_a_taken_port_is_an_error_that_names_the_port_and_the_key() -> None:
 
 
 def test_a_port_that_nobody_configured_gives_way_to_the_next_free_one() -> None:
-    with listen("http.listen", "127.0.0.1:0") as first:
-        with listen("http.listen", f"127.0.0.1:{port_of(first)}", roam=True) as second:
-            assert port_of(first) < port_of(second) <= port_of(first) + 19
+    first = listen("http.listen", "127.0.0.1:0")
+    with first, listen("http.listen", f"127.0.0.1:{port_of(first)}", roam=True) as second:
+        assert port_of(first) < port_of(second) <= port_of(first) + 19
 
 
 def test_an_address_that_is_not_ours_is_an_error_at_once() -> None:
-    with pytest.raises(ConfigError, match="rtmp.listen: cannot listen on port 1935"):
+    with pytest.raises(ConfigError, match=r"rtmp\.listen: cannot listen on port 1935"):
         listen("rtmp.listen", "192.0.2.1:1935", roam=True)
 
 
 def test_no_host_means_every_address() -> None:
-    with listen("http.listen", ":0") as listener:
-        with socket.create_connection(("127.0.0.1", port_of(listener)), timeout=5):
-            pass
+    listener = listen("http.listen", ":0")
+    with listener, socket.create_connection(("127.0.0.1", port_of(listener)), timeout=5):
+        pass
