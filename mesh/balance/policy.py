@@ -18,10 +18,9 @@ from mesh.gossip.tables import Tables
 
 STAYS = frozenset({"rtmp", "rtmps", "ws", "wss"})
 """Protocols whose clients follow no redirect."""
-SUPPLIES = frozenset({Status.ALIVE, Status.DRAINING, Status.SUSPECT})
-"""A node in one of these may still be asked for a log."""
-PUBLISHES = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
-"""A node in any other state may have lost its publisher, who then is not refused by his own ghost."""
+HEARD = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
+"""A node in one of these can be fetched from, and still has the publisher it speaks of. In any other state it may have
+lost him, and then he is not to be refused by his own ghost."""
 
 
 class Action(StrEnum):
@@ -150,7 +149,7 @@ def _roles(stream: str, tables: Tables) -> dict[str, str]:
 
 def _publishing(stream: str, tables: Tables) -> str:
     for lead in tables.leads(stream):
-        if lead.state == LeadState.LIVE and tables.members[lead.node].status in PUBLISHES:
+        if lead.state == LeadState.LIVE and tables.members[lead.node].status in HEARD:
             return lead.node
     return ""
 
@@ -166,9 +165,7 @@ def _tied(request: Request) -> str:
 
 def _candidates(request: Request, tables: Tables, roles: Mapping[str, str], tied: str) -> tuple[Candidate, ...]:
     zone = client_zone(request.zone, tables)
-    needs_supplier = request.action == Action.PLAY and not any(
-        tables.members[node].status in SUPPLIES for node in roles
-    )
+    needs_supplier = request.action == Action.PLAY and not any(tables.members[node].status in HEARD for node in roles)
 
     def candidate(member: Member) -> Candidate:
         role = roles.get(member.id, "")

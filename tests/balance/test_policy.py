@@ -115,12 +115,19 @@ PLAY = {
         503,
         {"a": "cannot get the stream", "b": "is unreachable"},
     ),
-    "a suspect leader gets no players but may still feed": (
+    "a suspect leader neither serves nor feeds": (
         [A, member("b", status=Status.SUSPECT)],
         [lead("b")],
         {},
+        503,
+        {"a": "cannot get the stream", "b": "is suspect"},
+    ),
+    "a replica feeds in place of a suspect leader": (
+        [A, member("b", status=Status.SUSPECT), C],
+        [lead("b"), replica("c")],
+        RTMP,
         "a",
-        {"b": "is suspect"},
+        {"b": "is not the node that was asked: rtmp clients follow no redirect"},
     ),
     "no room anywhere is refused": (
         [member("a", load=FULL), member("b", load=FULL)],
