@@ -1,0 +1,260 @@
+"""Supplier: feeds the followers of this node's logs.
+
+A follower has one link per stream: a position in the log, and the credit it granted. Nothing is queued here: out of
+credit, or over a connection that takes nothing, a link waits, and the log is its buffer. One that fell off the tail, or
+more than `lag_s` behind, goes on at the newest entry, and that skip is counted.
+
+The driver asks for one delivery at a time, and says of each whether it was `sent` or `blocked`.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+from typing import NamedTuple
+
+from mesh.media.frame import Position
+from mesh.media.wire import encode
+from mesh.relay.feed import Feed, Link, Pack, Source
+from mesh.relay.message import AskHead, Close, Credit, Data, Gone, Head, LinkMessage, Moved, Open, Opened, Reason
+
+MESSAGE_BYTES = 64 << 10
+"""Payload of one message, or one frame: long messages make a thin link seem silent."""
+RETRY_S = 0.001
+"""When to try a connection again that took nothing; it is that short because a new one needs a moment to stand."""
+BLOCKED_S = 2.0
+"""A connection that takes nothing for so long is lost, and its links with it."""
+SILENT_S = 3.0
+"""A link without a word from its follower for so long (credit comes four times a second) is lost."""
+SWEEP_S = 1.0
+MAX_LINKS = 1024
+"""Links of one follower."""
+MAX_OPENS = 2048
+"""`Open`s heeded of one follower between two sweeps."""
+
+
+class Delivery(NamedTuple):
+    """One message of media."""
+
+    link: Link
+    pack: Pack
+    parts: list[bytes]
+
+
+class Supplier:
+    """All links by which this node feeds others."""
+
+    def __init__(
+        self, find: Callable[[str], Source | None], path: Callable[[str], tuple[str, ...]], lag_s: float
+    ) -> None:
+        """`find` gives this node's log of a stream; `path` the nodes that it has come through, this one the last."""
+        self.dropped: Counter[str] = Counter()
+        """Messages that were not heeded and links that were lost, by reason."""
+        self._find = find
+        self._path = path
+        self._lag_s = lag_s
+        self._feeds: dict[str, Feed] = {}
+        self._due: deque[Link] = deque()
+        self._links: Counter[str] = Counter()
+        """How many, by follower."""
+        self._opens: Counter[str] = Counter()
+        self._blocked: dict[str, float] = {}
+        """The followers whose connections take nothing, and since when."""
+        self._resting: set[str] = set()
+        """Those of them that wait for the next retry."""
+        self._retry_at = inf
+        self._sweep_at = inf
+        self._outbox: list[tuple[str, LinkMessage]] = []
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter([link for feed in self._feeds.values() for link in feed.links.values()])
+
+    def serves(self, peer: str) -> bool:
+        """Whether this follower has a link."""
+        return self._links[peer] > 0
+
+    def feeds(self, stream: str) -> int:
+        """How many links a stream has."""
+        feed = self._feeds.get(stream)
+        return len(feed.links) if feed else 0
+
+    def lags(self, now: float) -> list[tuple[Link, int]]:
+        """Each link, and for how many ms its next frame has been waiting."""
+        return [(link, int(1000 * self._feeds[link.stream].lag_s(link, now))) for link in self]
+
+    @property
+    def busy(self) -> bool:
+        """Whether there may be something to deliver or to send."""
+        return bool(self._due or self._outbox)
+
+    def receive(self, message: LinkMessage, sender: str, now: float) -> None:
+        """A control message of a follower."""
+        if isinstance(message, Open):
+            self._open(message, sender, now)
+        elif isinstance(message, AskHead):
+            log = self._find(message.stream)
+            self._send(sender, Head(message.stream, message.link, log.position if log else None))
+        elif link := self._link(message, sender):
+            link.heard = now
+            if isinstance(message, Credit):
+                link.credit = max(link.credit, message.total)
+                self._make_due(link)
+            elif isinstance(message, Close):
+                self._drop(link)
+        elif isinstance(message, Credit):
+            self.dropped["unknown link"] += 1
+            self._send(sender, Gone(message.stream, message.link, Reason.NO_LINK))
+
+    def advanced(self, stream: str, now: float) -> None:
+        """A log has new frames, or is no more."""
+        feed = self._feeds.get(stream)
+        if feed is None:
+            return
+        log = self._find(stream)
+        if log is not feed.log:
+            self._end(feed.links.values(), Reason.NO_LINK if log else Reason.NO_STREAM)
+            return
+        feed.note(now)
+        for link in feed.links.values():
+            self._make_due(link)
+
+    def rerouted(self, stream: str) -> None:
+        """This node gets the stream by another path than before."""
+        if feed := self._feeds.get(stream):
+            for link in feed.links.values():
+                self._confirm(link)
+
+    def move(self, stream: str, node: str) -> None:
+        """Ask the followers of a stream to go to another node; they are fed until they have."""
+        if feed := self._feeds.get(stream):
+            for link in feed.links.values():
+                self._send(link.peer, Moved(stream, link.id, node))
+
+    def close(self) -> None:
+        """End all links."""
+        self._end(self, Reason.LEAVING)
+
+    def messages_to_send(self) -> list[tuple[str, LinkMessage]]:
+        """The control messages that have come up, and for whom."""
+        messages, self._outbox = self._outbox, []
+        return messages
+
+    def next_delivery(self, now: float) -> Delivery | None:
+        """The next message of media; None if nobody needs one, or may have one."""
+        while self._due:
+            link = self._due.popleft()
+            link.due = False
+            feed = self._feeds.get(link.stream)
+            if feed is None or feed.links.get(link.peer) is not link or link.peer in self._resting:
+                continue
+            place = feed.place(link, now) if link.spent < link.credit else None
+            pack = feed.read(place, min(MESSAGE_BYTES, link.credit - link.spent)) if place else None
+            if pack:
+                data = Data(link.stream, link.id, link.next, int(1000 * feed.lag_s(link, now)))
+                return Delivery(link, pack, [encode(data), *pack.parts])
+        return None
+
+    def sent(self, delivery: Delivery, now: float) -> None:
+        """It was taken: the link moves on, and waits for its next turn."""
+        link = delivery.link
+        self._blocked.pop(link.peer, None)
+        link.advance(delivery.pack, now)
+        self._make_due(link)
+
+    def blocked(self, delivery: Delivery, now: float) -> None:
+        """It was not: the follower's connection takes nothing now."""
+        peer = delivery.link.peer
+        blocked_s = now - self._blocked.setdefault(peer, now)
+        if blocked_s >= BLOCKED_S:
+            self.dropped["connection lost"] += 1
+            self._end([link for link in self if link.peer == peer], Reason.NO_LINK)
+        else:
+            self._resting.add(peer)
+            self._retry_at = min(self._retry_at, now + max(RETRY_S, blocked_s / 10))
+
+    def get_timer(self) -> float:
+        """When `handle_timer` is to be called."""
+        return min(self._retry_at, self._sweep_at)
+
+    def handle_timer(self, now: float) -> None:
+        """Try blocked connections again, and forget who is silent."""
+        if now >= self._retry_at:
+            self._retry_at = inf
+            for link in self:
+                if link.peer in self._resting:
+                    self._make_due(link)
+            self._resting.clear()
+        if now >= self._sweep_at:
+            self._sweep(now)
+
+    def _open(self, message: Open, sender: str, now: float) -> None:
+        self._opens[sender] += 1
+        self._sweep_at = min(self._sweep_at, now + SWEEP_S)
+        log = self._find(message.stream)
+        old = self._feeds[message.stream].links.get(sender) if message.stream in self._feeds else None
+        if self._opens[sender] > MAX_OPENS:
+            self.dropped["too many opens"] += 1
+        elif old and old.id == message.link:
+            old.heard = now
+            self._confirm(old)
+        elif log is None or (old is None and self._links[sender] >= MAX_LINKS):
+            reason = Reason.TOO_MANY if log else Reason.NO_STREAM
+            self._send(sender, Gone(message.stream, message.link, reason))
+        else:
+            position = Position(*message.position) if message.position else None
+            asked = position.offset if position else 0
+            link = Link(sender, message.stream, message.link, position, asked, message.credit, now, now)
+            self._admit(link, old, log, now)
+
+    def _admit(self, link: Link, old: Link | None, log: Source, now: float) -> None:
+        """A follower that opens again has lost its old link; what that counted goes on."""
+        if old:
+            link.bytes, link.frames, link.skips = old.bytes, old.frames, old.skips
+            self._drop(old)
+        feed = self._feeds.setdefault(link.stream, Feed(log, self._lag_s, now))
+        feed.links[link.peer] = link
+        self._links[link.peer] += 1
+        self._confirm(link)
+        self._make_due(link)
+
+    def _confirm(self, link: Link) -> None:
+        head = self._feeds[link.stream].log.position
+        self._send(link.peer, Opened(link.stream, link.id, head, self._path(link.stream)))
+
+    def _link(self, message: LinkMessage, sender: str) -> Link | None:
+        feed = self._feeds.get(message.stream)
+        link = feed.links.get(sender) if feed else None
+        return link if link and link.id == message.link else None
+
+    def _make_due(self, link: Link) -> None:
+        if not link.due:
+            link.due = True
+            self._due.append(link)
+
+    def _sweep(self, now: float) -> None:
+        self._opens.clear()
+        for link in self:
+            if now - link.heard > SILENT_S:
+                self.dropped["silent follower"] += 1
+                self._drop(link)
+        for stream in list(self._feeds):
+            self.advanced(stream, now)
+        self._sweep_at = now + SWEEP_S if self._feeds else inf
+
+    def _end(self, links: Iterable[Link], reason: Reason) -> None:
+        for link in list(links):
+            self._send(link.peer, Gone(link.stream, link.id, reason))
+            self._drop(link)
+
+    def _drop(self, link: Link) -> None:
+        feed = self._feeds[link.stream]
+        del feed.links[link.peer]
+        if not feed.links:
+            del self._feeds[link.stream]
+        self._links[link.peer] -= 1
+        if not self._links[link.peer]:
+            del self._links[link.peer]
+            self._blocked.pop(link.peer, None)
+            self._resting.discard(link.peer)
+
+    def _send(self, peer: str, message: LinkMessage) -> None:
+        self._outbox.append((peer, message))
