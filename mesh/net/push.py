@@ -1,0 +1,99 @@
+"""Pushes: the connections on which media goes out, one PUSH for each follower's PULL.
+
+One is opened for the first message and closed some seconds after its follower's last link. With IMMEDIATE, a message
+is taken by a connection that stands, or not at all: by default 999 are accepted after the peer died, and its successor
+receives them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import zmq
+
+from mesh.net.sockets import Socket
+
+log = logging.getLogger("mesh.relay")
+
+IDLE_S = 5.0
+TIDY_S = 1.0
+ZERO_COPY = 64 << 10
+"""Below this, copying a message is cheaper than keeping account of it."""
+CONNECTION: dict[int, int | bytes] = {
+    zmq.IPV6: 1,
+    zmq.HANDSHAKE_IVL: 2000,
+    zmq.HEARTBEAT_IVL: 1000,
+    zmq.HEARTBEAT_TIMEOUT: 3000,
+    zmq.TCP_KEEPALIVE: 1,
+}
+PUSH = CONNECTION | {zmq.IMMEDIATE: 1, zmq.SNDHWM: 32, zmq.RECONNECT_IVL: 50, zmq.CONNECT_TIMEOUT: 2000}
+PULL = CONNECTION | {zmq.MAXMSGSIZE: 1 << 24}
+"""No part may be longer than RTMP's longest message."""
+
+
+class Pushes:
+    """All of them, by follower."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: Callable[[str], str | None],
+        serves: Callable[[str], bool],
+    ) -> None:
+        """`endpoint` is where a follower's PULL is bound, `serves` whether it has a link."""
+        self._context = context
+        self._endpoint = endpoint
+        self._serves = serves
+        self._sockets: dict[str, tuple[str, Socket]] = {}
+        self._idle_since: dict[str, float] = {}
+        self._tidying: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def send(self, peer: str, parts: list[bytes], size: int) -> bool:
+        """Send one message, of `size` bytes in all; False if nothing takes it now."""
+        if peer not in self._sockets and not self._connect(peer):
+            return False
+        return self._sockets[peer][1].send(parts, copy=size < ZERO_COPY)
+
+    def check(self, peer: str) -> None:
+        """Let go of a connection to where the peer is no more."""
+        if peer in self._sockets and self._sockets[peer][0] != self._endpoint(peer):
+            self._close(peer)
+
+    def tidy(self) -> None:
+        """Close, again and again, those that have not been needed for a while."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for peer in list(self._sockets):
+            if self._serves(peer):
+                self._idle_since.pop(peer, None)
+            elif now - self._idle_since.setdefault(peer, now) >= IDLE_S:
+                self._close(peer)
+        self._tidying = loop.call_later(TIDY_S, self.tidy)
+
+    def close(self) -> None:
+        """Close all."""
+        if self._tidying:
+            self._tidying.cancel()
+        for peer in list(self._sockets):
+            self._close(peer)
+
+    def _connect(self, peer: str) -> bool:
+        endpoint = self._endpoint(peer)
+        if endpoint is None:
+            return False
+        socket = Socket(self._context, zmq.PUSH, options=PUSH)
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            log.warning("%s of %s: %s", endpoint, peer, error)
+            socket.close()
+            return False
+        self._sockets[peer] = endpoint, socket
+        return True
+
+    def _close(self, peer: str) -> None:
+        self._sockets.pop(peer)[1].close()
+        self._idle_since.pop(peer, None)

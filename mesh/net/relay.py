@@ -1,0 +1,273 @@
+"""Relay: logs fetched from other nodes, and fed to them.
+
+Control messages go over the peers' control channel, media over one PUSH for each follower to its one PULL.
+"""
+
+import asyncio
+import errno
+import logging
+from collections import Counter
+from collections.abc import Callable
+from random import SystemRandom
+from typing import Any, NamedTuple, Protocol
+
+import zmq
+
+from mesh.config import RelayConfig
+from mesh.errors import ConfigError, WireError
+from mesh.net.alarm import Alarm
+from mesh.net.push import PULL, Pushes
+from mesh.net.sockets import Socket
+from mesh.relay.feed import Source
+from mesh.relay.follower import Follower, Log, State
+from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Moved, Open, Opened, unpack
+from mesh.relay.supplier import Supplier
+
+log = logging.getLogger("mesh.relay")
+
+TURN_S = 0.005
+"""A pass yields to the loop after this long."""
+
+
+class Peers(Protocol):
+    """The other nodes, and how to speak with them."""
+
+    @property
+    def id(self) -> str:
+        """This node's own id."""
+
+    def send(self, peer: str, message: Any) -> bool:
+        """Send one control message; False if that cannot be."""
+
+    def on(self, message_type: type, callback: Callable[[str, Any], None]) -> None:
+        """Hand messages of this type, and the ids of their senders, to `callback`."""
+
+    def media_endpoint(self, peer: str) -> str | None:
+        """Where a peer's PULL is bound; None if that is not known."""
+
+    def rtt_s(self, peer: str) -> float:
+        """The round trip to a peer."""
+
+
+class Traffic(NamedTuple):
+    """What went over a link, for metrics."""
+
+    stream: str
+    peer: str
+    direction: str
+    """Either "in" or "out"."""
+    bytes: int
+    frames: int
+    skips: int
+    losses: int
+    lag_ms: int
+
+
+class Fetch:
+    """One stream on its way from a supplier into a log of this node."""
+
+    def __init__(self, follower: Follower, peers: Peers, changed: Callable[["Fetch", State], None]) -> None:
+        self.follower = follower
+        self._peers = peers
+        self._changed = changed
+        self._alarm = Alarm(follower, self.settle)
+
+    @property
+    def supplier(self) -> str:
+        """The node it is fetched from."""
+        return self.follower.supplier
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The nodes from the leader down to the supplier."""
+        return self.follower.path
+
+    @property
+    def state(self) -> State:
+        """How it stands."""
+        return self.follower.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is lost or gone."""
+        return self.follower.reason
+
+    def switch(self, supplier: str) -> None:
+        """Go on from another supplier, which takes over once it delivers."""
+        self.follower.open(supplier, asyncio.get_running_loop().time())
+        self.settle()
+
+    def close(self) -> None:
+        """Fetch no more. A second time is no error."""
+        self.follower.close()
+        self.settle()
+        self._alarm.cancel()
+
+    def settle(self) -> None:
+        """Act on what the follower has come up with."""
+        for peer, message in self.follower.messages_to_send():
+            self._peers.send(peer, message)
+        while state := self.follower.next_event():
+            self._changed(self, state)
+        self._alarm.set()
+
+
+class Relay:
+    """All streams that this node fetches from others, and feeds to them."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        peers: Peers,
+        config: RelayConfig,
+        find: Callable[[str], Source | None],
+    ) -> None:
+        """`find` gives this node's log of a stream."""
+        self.dropped: Counter[str] = Counter()
+        """Media that was not taken, by reason."""
+        self._context = context
+        self._peers = peers
+        self._supplier = Supplier(find, self._path, config.lag_s)
+        self._alarm = Alarm(self._supplier, self._book)
+        self._fetches: dict[str, Fetch] = {}
+        self._random = SystemRandom()
+        self._pull: Socket | None = None
+        self._pushes = Pushes(context, peers.media_endpoint, self._supplier.serves)
+        self._pass: asyncio.Handle | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen for media; return the port. Raises `ConfigError` if it cannot be had."""
+        self._pull = Socket(self._context, zmq.PULL, self._take, PULL)
+        try:
+            port = self._pull.bind(host, port)
+        except zmq.ZMQError as error:
+            self._pull.close()
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"of {host!r}: {error}"
+            raise ConfigError(f"mesh.listen: media port {port} {why}") from None
+        for request in (Open, Credit, Close, AskHead):
+            self._peers.on(request, self._ask_supplier)
+        for reply in (Opened, Head, Moved, Gone):
+            self._peers.on(reply, self._tell_fetch)
+        self._pushes.tidy()
+        return port
+
+    async def stop(self) -> None:
+        """Say goodbye and close all sockets."""
+        for fetch in list(self._fetches.values()):
+            fetch.close()
+        self._supplier.close()
+        self._settle()
+        self._alarm.cancel()
+        if self._pass:
+            self._pass.cancel()
+        self._pushes.close()
+        if self._pull:
+            self._pull.close()
+            self._pull = None
+
+    def fetch(self, stream: str, supplier: str, into: Log, changed: Callable[[Fetch, State], None]) -> Fetch:
+        """Fetch a stream into a log; if it is being fetched already, that is the fetch."""
+        old = self._fetches.get(stream)
+        if old and old.state is not State.GONE:
+            return old
+        if old:
+            old.close()
+
+        def report(fetch: Fetch, state: State) -> None:
+            if state is State.CLOSED:
+                del self._fetches[stream]
+            self._supplier.rerouted(stream)
+            self._book()
+            changed(fetch, state)
+
+        follower = Follower(self._peers.id, stream, into, self._peers.rtt_s, self._random)
+        fetch = self._fetches[stream] = Fetch(follower, self._peers, report)
+        fetch.switch(supplier)
+        return fetch
+
+    def advanced(self, stream: str) -> None:
+        """A log has new frames: feed them to those who follow it."""
+        self._supplier.advanced(stream, asyncio.get_running_loop().time())
+        if self._supplier.busy:
+            self._book()
+
+    def ended(self, stream: str) -> None:
+        """A log is held no more: nothing is fetched into it, and its followers are told."""
+        if fetch := self._fetches.get(stream):
+            fetch.close()
+        self.advanced(stream)
+
+    def feeds(self, stream: str) -> int:
+        """How many nodes follow a stream from here."""
+        return self._supplier.feeds(stream)
+
+    @property
+    def links(self) -> list[Traffic]:
+        """What went over each link so far."""
+        now = asyncio.get_running_loop().time()
+        followers = [fetch.follower for fetch in self._fetches.values()]
+        return [
+            *(Traffic(f.stream, f.supplier, "in", f.bytes, f.frames, f.skips, f.losses, f.lag_ms) for f in followers),
+            *(
+                Traffic(link.stream, link.peer, "out", link.bytes, link.frames, link.skips, 0, lag_ms)
+                for link, lag_ms in self._supplier.lags(now)
+            ),
+        ]
+
+    def _path(self, stream: str) -> tuple[str, ...]:
+        fetch = self._fetches.get(stream)
+        return (*(fetch.path if fetch else ()), self._peers.id)
+
+    def _ask_supplier(self, sender: str, message: LinkMessage) -> None:
+        if isinstance(message, Open):
+            self._pushes.check(sender)
+        self._supplier.receive(message, sender, asyncio.get_running_loop().time())
+        self._book()
+
+    def _tell_fetch(self, sender: str, message: LinkMessage) -> None:
+        if fetch := self._fetches.get(message.stream):
+            fetch.follower.receive(message, sender, asyncio.get_running_loop().time())
+            fetch.settle()
+
+    def _take(self, parts: list[zmq.Frame]) -> None:
+        """A message of media."""
+        try:
+            data, run, frames = unpack([part.bytes for part in parts])
+        except WireError as error:
+            self.dropped["malformed"] += 1
+            log.debug("< %s", error)
+            return
+        if fetch := self._fetches.get(data.stream):
+            fetch.follower.receive_data(data, run, frames, asyncio.get_running_loop().time())
+            fetch.settle()
+        else:
+            self.dropped["unknown stream"] += 1
+
+    def _book(self) -> None:
+        """Have a pass soon; any number of reasons make one, and a relay that is stopped makes none."""
+        if self._pull and not self._pass:
+            self._pass = asyncio.get_running_loop().call_soon(self._feed)
+
+    def _feed(self) -> None:
+        """A pass: hand to each follower what it lacks and may have."""
+        self._pass = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        over = now + TURN_S
+        while delivery := self._supplier.next_delivery(now):
+            link, pack, parts = delivery
+            if self._pushes.send(link.peer, parts, pack.size):
+                self._supplier.sent(delivery, now)
+            else:
+                self._supplier.blocked(delivery, now)
+            now = loop.time()
+            if now >= over:
+                self._book()
+                break
+        self._settle()
+
+    def _settle(self) -> None:
+        """Act on what the supplier has come up with."""
+        for peer, message in self._supplier.messages_to_send():
+            self._peers.send(peer, message)
+        self._alarm.set()
