@@ -3,7 +3,8 @@
 # make test      every test; as root it installs the programs that they run
 # make lint      what ruff and mypy have to say
 # make soak      the long tests, make bench the measurements
-.PHONY: run demo test lint soak bench packages
+# make install   only .venv, for those who start the node themselves
+.PHONY: run install demo test lint soak bench packages
 .SILENT:
 
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
@@ -12,6 +13,8 @@ PACKAGES = ffmpeg rtmpdump redis-server chromium iproute2 gstreamer1.0-tools gst
 
 run: .venv/run
 	exec .venv/bin/python node.py $(ARGS)
+
+install: .venv/run
 
 demo: .venv/run
 	exec .venv/bin/python tools/demo $(ARGS)
