@@ -11,6 +11,7 @@ The bounds, and what gives when they meet:
 - all logs of a node together (`Budget`): hard, the largest log gives.
 """
 
+import sys
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,8 @@ START = 0
 """The offset of a reader that has read nothing: before every log's tail."""
 OVERHEAD = 256
 """Bytes that a frame costs beyond its payload (measured: 233)."""
+VIDEO_GONE_MS = 10_000
+"""Video that was not heard of for so long has stopped: then sound alone is a place to start."""
 NO_FRAMES: tuple[Frame, ...] = ()
 SLACK = 8
 """A bound that was met is undercut by this fraction, so that it is not met again with the next frame."""
@@ -75,6 +78,8 @@ class StreamLog:
         self.tail = START
         self.last_dts: dict[int, int] = {}
         """The newest dts of each kind, in ms."""
+        self.kinds: set[int] = set()
+        """What the newest epoch carries, as far as it has come."""
         self.on_append: Callable[[], None] = lambda: None
         """Called after each frame: a bell, whoever may read."""
         self._window_ms = int(seconds * 1000)
@@ -110,31 +115,37 @@ class StreamLog:
         return known and self.tail <= position.offset <= self.head
 
     def begin(self, number: int, leader: str) -> None:
-        """Continue the log with an epoch above all before it."""
-        if self.epochs and number <= self.epochs[-1].number:
-            raise ValueError(f"epoch {number} after epoch {self.epochs[-1].number}")
-        self.epochs.append(Epoch(number, leader, self.position))
-        if not self._frames:
-            self.tail = number << EPOCH_SHIFT
+        """Continue the log with an epoch above all before it; whoever publishes it sends headers of his own."""
+        last = self.epochs[-1].number if self.epochs else 0
+        if number <= last:
+            raise ValueError(f"epoch {number} after epoch {last}")
+        epoch = Epoch(number, leader, self.position)
         self.head = number << EPOCH_SHIFT
+        if not self._frames:
+            self.tail = self.head
+        self.epochs = [*(held for held in self.epochs if held.number >= self.tail >> EPOCH_SHIFT), epoch]
+        self.kinds.clear()
+        self._in_force.clear()
+        self._headers = ()
 
     def append(self, frame: Frame) -> None:
-        """Add a frame at or beyond the head."""
+        """Add a frame at or beyond the head. Raises `MediaError` if it is a header that nobody can read."""
         offset = frame.offset
         if offset < self.head:
             raise ValueError(f"offset {offset} below the head {self.head}")
+        if frame.config:
+            self._enforce(frame)
         self._offsets.append(offset)
         self._frames.append(frame)
         self.head = offset + 1
         size = len(frame.payload) + OVERHEAD
         self.size += size
         self._budget.used += size
-        if frame.config:
-            self._enforce(frame)
-        elif frame.keyframe or (frame.kind == Kind.AUDIO and not self._has_video(frame.dts)):
+        if self._can_start(frame):
             self._entries.append(Entry(offset, self._headers))
             self._forget_old(frame.dts)
         self.last_dts[frame.kind] = frame.dts
+        self.kinds.add(frame.kind)
         if self.size > self._max_bytes:
             self._shrink(self._max_bytes - self._max_bytes // SLACK)
         if self._budget.used > self._budget.limit:
@@ -162,12 +173,13 @@ class StreamLog:
     def give(self) -> bool:
         """Give up an eighth at least, for the budget; False if there is nothing to give."""
         before = self.size
-        self._shrink(before - before // SLACK - 1)
+        self._shrink(max(0, before - before // SLACK - 1))
         return self.size < before
 
     def close(self) -> None:
         """Count no more towards the budget; what is held can still be read."""
         self._budget.leave(self)
+        self._budget = Budget(sys.maxsize)
 
     def _enforce(self, header: Frame) -> None:
         slot = codec.look(header.kind, header.payload).slot(header.kind)
@@ -175,10 +187,11 @@ class StreamLog:
         self._in_force[slot] = header
         self._headers = tuple(self._in_force.values())
 
-    def _has_video(self, dts: int) -> bool:
-        """Whether the stream has video now: some, and not only long before `dts`."""
-        video = self.last_dts.get(Kind.VIDEO)
-        return video is not None and dts - video <= self._window_ms
+    def _can_start(self, frame: Frame) -> bool:
+        """Whether it is an entry: a keyframe, or any sound while the epoch has no video, or none any more."""
+        if frame.config or frame.kind != Kind.AUDIO:
+            return frame.keyframe and not frame.config
+        return Kind.VIDEO not in self.kinds or frame.dts - self.last_dts[Kind.VIDEO] > VIDEO_GONE_MS
 
     def _forget_old(self, now: int) -> None:
         """Let go of the GOPs that ended longer than the window before `now`."""

@@ -70,11 +70,12 @@ class Rendition:
             return None
         parts: list[bytes] = []
         if offset == START:
-            kinds = {header.kind for header in span.headers} | self.log.last_dts.keys()
+            kinds = {header.kind for header in span.headers} | self.log.kinds
             parts.append(self._format.preamble(Kind.AUDIO in kinds, Kind.VIDEO in kinds))
         now = span.frames[0].dts
         for header in span.headers:
-            parts += self._format.encode(header, now)
+            # ffmpeg takes metadata with any other time for a stream of text.
+            parts += self._format.encode(header, 0 if header.kind == Kind.META else now)
         size = sum(map(len, parts))
         ends, offsets = [], []
         for frame in span.frames:
