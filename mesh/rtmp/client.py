@@ -28,16 +28,15 @@ class ClientSession:
         self._connection = Connection(handshake.client(random, scheme), limits)
         self._stream_id = 0
         self._name = ""
-        self._begin: Callable[[], None] = self._play
+        self._publishes = False
 
     def publish(self, address: str) -> None:
         """Ask to publish to `rtmp://HOST/APP/NAME?token=...`; `Published` or `Rejected` follows."""
-        self._begin = self._publish
+        self._publishes = True
         self._connect(url.parse(address))
 
     def play(self, address: str) -> None:
         """Ask to play `rtmp://HOST/APP/NAME?token=...`; `Playing` or `Rejected` follows."""
-        self._begin = self._play
         self._connect(url.parse(address))
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
@@ -62,7 +61,8 @@ class ClientSession:
 
     def close(self) -> None:
         """Say that we are done."""
-        self._call("FCUnpublish", 0, self._name)
+        if self._publishes:
+            self._call("FCUnpublish", 0, self._name)
         self._call("deleteStream", 0, float(self._stream_id))
 
     def _connect(self, address: url.URL) -> None:
@@ -72,7 +72,7 @@ class ClientSession:
         self._connection.call(Command("connect", CONNECT, target))
 
     def _create_stream(self, reply: Command) -> None:
-        if self._begin == self._publish:
+        if self._publishes:
             self._call("releaseStream", RELEASE, self._name)
             self._call("FCPublish", ANNOUNCE, self._name)
         self._connection.send(Type.WINDOW_ACKNOWLEDGEMENT_SIZE, uint32(WINDOW))
@@ -83,13 +83,10 @@ class ClientSession:
         if stream_id is None or not 0 <= stream_id < 1 << 32:
             raise RTMPError(f"createStream gave {reprlib.repr(reply.arguments)}, expected the id of a message stream")
         self._stream_id = int(stream_id)
-        self._begin()
-
-    def _publish(self) -> None:
-        self._call("publish", BEGIN, self._name, "live")
-
-    def _play(self) -> None:
-        self._call("play", BEGIN, self._name)
+        if self._publishes:
+            self._call("publish", BEGIN, self._name, "live")
+        else:
+            self._call("play", BEGIN, self._name)
 
     def _call(self, name: str, transaction: int, *arguments: amf0.Value) -> None:
         stream_id = self._stream_id if transaction == BEGIN else 0
