@@ -151,7 +151,8 @@ class Introductions:
             return None
         elif card.incarnation > peer.member.card.incarnation:
             self._roster.set_card(peer, card)
-        self._roster.beat(peer, beat)
+        if beat.seq >= peer.pulse.seq:  # what was published in the meantime took another way
+            self._roster.beat(peer, beat)
         self._suspicion.heard(peer, now)
         return peer
 

@@ -238,11 +238,13 @@ class Membership:
         self._links.ping(peer, now)
 
     def _say(self, now: float) -> None:
-        """Tell a change of our own state at once."""
+        """Tell a change of our own state at once, also to those who are about to subscribe."""
         if self.joined:
             self._state = Status.DRAINING if self._draining else Status.ALIVE
         self._roster.set_me(replace(self._roster.me, status=self._state))
         self._heartbeat(now)
+        for peer in self._roster.living():
+            self._roster.send(peer, self._make_beat(now))
 
     def _heartbeat(self, now: float) -> None:
         self._seq += 1

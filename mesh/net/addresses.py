@@ -1,0 +1,52 @@
+"""Addresses: those of this host that others may reach, and those of others that may be trusted without a secret."""
+
+import ipaddress
+import socket
+
+import psutil
+
+VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", "cali")
+"""Interfaces whose addresses mean something on this host only."""
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def usable() -> list[str]:
+    """The addresses of this host, best first: private, global, link-local, loopback; of each IPv4 before IPv6."""
+    stats = psutil.net_if_stats()
+    found = {
+        ip
+        for name, addresses in psutil.net_if_addrs().items()
+        if not name.startswith(VIRTUAL) and name in stats and stats[name].isup
+        for address in addresses
+        if address.family in (socket.AF_INET, socket.AF_INET6) and "%" not in address.address
+        for ip in [ipaddress.ip_address(address.address)]
+    }
+    return [str(ip) for ip in sorted(found, key=_rank)]
+
+
+def trusted(host: str) -> bool:
+    """Whether a peer may be met here although the mesh has no secret: on this host, or on a private network."""
+    try:
+        return not plain(host).is_global
+    except ValueError:
+        return False
+
+
+def is_ip(host: str) -> bool:
+    """Whether this is an address, not a name."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def plain(host: str) -> IP:
+    """An address as it is, not as IPv4 inside IPv6, and without a scope. Raises `ValueError`."""
+    ip = ipaddress.ip_address(host.partition("%")[0])
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _rank(ip: IP) -> tuple[int, int, int]:
+    order = (not ip.is_global, ip.is_global, ip.is_link_local, ip.is_loopback)
+    return max(rank for rank, fits in enumerate(order) if fits), ip.version, int(ip)

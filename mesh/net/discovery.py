@@ -1,0 +1,135 @@
+"""Discovery: addresses at which other nodes may be, from seeds, from this host's other nodes, and by multicast DNS.
+
+All it yields is addresses to try: who is there, and whether he is one of us, is for the membership to find out. A
+service that disappears from multicast DNS means nothing, and nothing is ever taken back.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from mesh.config import MESH_PORT, Address, MeshConfig
+from mesh.gossip.member import Card
+from mesh.net.addresses import is_ip, plain, usable
+from mesh.net.state import State
+
+log = logging.getLogger("mesh.discovery")
+
+SERVICE = "_mediamesh._tcp.local."
+RESOLVE_S = 30.0
+"""Between two looks at what the seeds' names mean now."""
+RETRY_S = 2.0
+"""The same while one of them means nothing."""
+SIBLINGS_S = 2.0
+INTERFACES_S = 5.0
+"""Between two looks at this host's interfaces: networks come and go."""
+REQUEST_MS = 3000
+
+Found = Callable[[Iterable[Address]], None]
+
+
+class Discovery:
+    """Everything that may lead to other nodes."""
+
+    def __init__(self, config: MeshConfig, state: State, card: Card, found: Found) -> None:
+        """`found` gets addresses of control sockets, again and again the same ones."""
+        self._config = config
+        self._state = state
+        self._card = card
+        self._found = found
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        self._found(self._state.peers(self._config.name))
+        async with asyncio.TaskGroup() as tasks:
+            for seed in self._config.seeds:
+                tasks.create_task(self._resolve(Address.parse(seed, MESH_PORT)))
+            if self._config.mdns:
+                tasks.create_task(self._meet_siblings())
+                tasks.create_task(self._multicast())
+
+    async def _resolve(self, seed: Address) -> None:
+        """Try what a seed's name means, now and whenever it may mean something else."""
+        while True:
+            found = await resolve(seed)
+            self._found(found)
+            await asyncio.sleep(RESOLVE_S if found else RETRY_S)
+
+    async def _meet_siblings(self) -> None:
+        """Try the other nodes of this host, which need no network at all."""
+        known: set[Address] = set()
+        while True:
+            siblings = set(self._state.siblings(self._config.name))
+            self._found(siblings - known)
+            known = siblings
+            await asyncio.sleep(SIBLINGS_S)
+
+    async def _multicast(self) -> None:
+        """Announce this node and listen for others, on whatever interfaces there are at the time."""
+        while True:
+            if addresses := _lan_addresses():
+                try:
+                    await self._announce(addresses)
+                except (OSError, zeroconf.Error) as error:
+                    log.warning("multicast DNS failed: %s", error or type(error).__name__)
+            await asyncio.sleep(INTERFACES_S)
+
+    async def _announce(self, addresses: list[str]) -> None:
+        """Be known on these interfaces, until there are others."""
+        dns = AsyncZeroconf(interfaces=addresses, ip_version=zeroconf.IPVersion.All)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+
+                def heard(service_type: str, name: str, state_change: zeroconf.ServiceStateChange, **_: Any) -> None:
+                    if state_change is not zeroconf.ServiceStateChange.Removed:
+                        tasks.create_task(self._ask(dns, name))
+
+                browser = AsyncServiceBrowser(dns.zeroconf, SERVICE, handlers=[heard])
+                await dns.async_register_service(self._service())
+                while True:
+                    await asyncio.sleep(INTERFACES_S)
+                    if addresses != _lan_addresses():
+                        break
+                await browser.async_cancel()
+        finally:
+            await dns.async_close()
+
+    async def _ask(self, dns: AsyncZeroconf, name: str) -> None:
+        """Try what a service says of itself, if it is a node of our mesh."""
+        service = AsyncServiceInfo(SERVICE, name)
+        if not await service.async_request(dns.zeroconf, REQUEST_MS):
+            return
+        text = service.decoded_properties
+        if text.get("mesh") != self._config.name or text.get("id") == self._card.id or not service.port:
+            return
+        hosts = [*(text.get("host") or "").split(), *service.parsed_scoped_addresses(zeroconf.IPVersion.All)]
+        self._found([Address(host, service.port) for host in hosts])
+
+    def _service(self) -> AsyncServiceInfo:
+        card = self._card
+        ips = [host for host in card.addresses if is_ip(host)]
+        named = [host for host in card.addresses if not is_ip(host)]
+        text = {"mesh": self._config.name, "id": card.id, "host": " ".join(named)}
+        server = f"{card.id}.local."
+        return AsyncServiceInfo(
+            SERVICE, f"{card.id}.{SERVICE}", card.control, properties=text, parsed_addresses=ips, server=server
+        )
+
+
+async def resolve(address: Address) -> list[Address]:
+    """The addresses that this one's name means now; itself if it is none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except OSError as error:
+        log.debug("%s means nothing: %s", address, error)
+        return []
+    return list(dict.fromkeys([Address(str(host), address.port) for *_, (host, *_) in found]))
+
+
+def _lan_addresses() -> list[str]:
+    return [host for host in usable() if not plain(host).is_loopback]

@@ -1,0 +1,315 @@
+"""Gossip: a membership on real sockets, with what it needs to find others and to remember them."""
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import zmq
+
+from mesh.config import Address, Config
+from mesh.errors import ConfigError
+from mesh.gossip.entry import LEAD, REPLICA
+from mesh.gossip.event import (
+    Event,
+    Joined,
+    Knock,
+    LeadChanged,
+    MemberChanged,
+    Raised,
+    Refused,
+    ReplicaChanged,
+    Subscribe,
+    Superseded,
+    Unsubscribe,
+)
+from mesh.gossip.member import Card, Lead, Load, Replica
+from mesh.gossip.membership import Membership
+from mesh.gossip.message import PROTO, Message, Sender
+from mesh.gossip.tables import Tables
+from mesh.net.addresses import usable
+from mesh.net.alarm import Alarm
+from mesh.net.discovery import Discovery
+from mesh.net.listen import NEXT, listen, port_of
+from mesh.net.security import Security, read_secret
+from mesh.net.state import State
+from mesh.net.wires import Wires
+
+log = logging.getLogger("mesh.gossip")
+
+PORTS = 3
+"""Control, gossip and media, one after the other."""
+TIDY_S = 10.0
+"""Between two looks at what is idle, and at what is new and worth remembering."""
+KNOCK_S = 1.0
+KNOCK_AGAIN_S = (0.0, 0.05, 0.2)
+"""Pauses before each knock: a process that is being killed may take a moment to close its port."""
+
+
+TOLD = MemberChanged | LeadChanged | ReplicaChanged | Superseded
+"""The events that watchers get."""
+
+
+class Gossip:
+    """This node's place in the mesh."""
+
+    def __init__(
+        self,
+        config: Config,
+        state: State,
+        context: zmq.Context[zmq.Socket[bytes]],
+        rtmp: int,
+        http: int,
+        load: Callable[[], Load] = Load,
+    ) -> None:
+        """`rtmp` and `http` are the ports where this node serves its clients; `load` tells how busy it is."""
+        self.id = state.id
+        self.joined = asyncio.Event()
+        """Set when the tables are complete, or there is nobody to complete them from."""
+        self.card: Card
+        self.security = Security(state, read_secret(config.mesh.secret_file), config.mesh.insecure)
+        """Options for other sockets of this context that nodes connect to each other."""
+        self._config = config
+        self._state = state
+        self._context = context
+        self._clients = rtmp, http
+        self._load = load
+        self._membership: Membership
+        self._wires: Wires
+        self._alarm: Alarm
+        self._tasks: asyncio.TaskGroup
+        self._running: asyncio.Task[None]
+        self._callbacks: dict[type, Callable[[str, Any], None]] = {}
+        self._watchers: list[Callable[[Event], None]] = []
+        self._flushing = False
+        self._acts: dict[type, Callable[[Any], None]] = {
+            Joined: lambda event: self.joined.set(),
+            Subscribe: lambda event: self._wires.subscribe(event.address),
+            Unsubscribe: lambda event: self._wires.unsubscribe(event.address),
+            Knock: lambda event: self._spawn(self._knock(event)),
+            Raised: lambda event: self._state.remember(incarnation=event.incarnation),
+            Refused: lambda event: log.warning("the node at %s refuses us: %s", event.address, event.reason),
+            Superseded: lambda event: log.error("another process runs with this node's identity, and is newer"),
+        }
+
+    @property
+    def tables(self) -> Tables:
+        """The mesh as this node sees it."""
+        return self._membership.tables
+
+    async def start(self) -> None:
+        """Listen, and begin to look for others. Raises `ConfigError` if a port is taken."""
+        me = Sender(self.id, secrets.token_hex(8))
+        self._wires = Wires(self._context, self.security, me, self._receive, self._disconnected)
+        try:
+            self.card = self._make_card(me.boot, *self._bind())
+        except ConfigError:
+            self._wires.close()
+            self._state.close()
+            raise
+        mesh, dice = self._config.mesh.name, random.Random(secrets.randbits(64))
+        self._membership = Membership(self.card, mesh, dice, self._now(), self._load)
+        self._alarm = Alarm(self._membership, self._flush)
+        self._running = asyncio.create_task(self._run())
+        self._remember()
+        self._flush()
+
+    async def stop(self) -> None:
+        """Say goodbye, and close."""
+        self._membership.leave(self._now())
+        self._flush()
+        self._remember()
+        self._alarm.cancel()
+        self._running.cancel()
+        await asyncio.wait([self._running])
+        self._wires.close()
+        self._state.close()
+
+    def watch(self, callback: Callable[[Event], None]) -> None:
+        """Call this with every event of the membership."""
+        self._watchers.append(callback)
+
+    def on(self, message_type: type, callback: Callable[[str, Any], None]) -> None:
+        """Hand messages of this type, and the ids of their senders, to `callback`."""
+        self._callbacks[message_type] = callback
+
+    def lead(self, lead: Lead) -> None:
+        """Publish, at once, that this node leads a stream. Raises `StreamError` if it publishes too much already."""
+        self._membership.put(lead)
+        self._flush()
+
+    def unlead(self, stream: str) -> None:
+        """Publish that it does not any more."""
+        self._membership.delete(LEAD + stream)
+        self._flush()
+
+    def replicate(self, replica: Replica) -> None:
+        """Publish, at once, that this node holds a copy of a stream. Raises `StreamError`."""
+        self._membership.put(replica)
+        self._flush()
+
+    def unreplicate(self, stream: str) -> None:
+        """Publish that it does not any more."""
+        self._membership.delete(REPLICA + stream)
+        self._flush()
+
+    def drain(self, on: bool) -> None:
+        """Tell all whether this node wants to be rid of its clients."""
+        self._membership.drain(on, self._now())
+        self._flush()
+
+    def send(self, peer: str, message: Any) -> bool:
+        """Send a message to one node; False if there is no way to it."""
+        route = self._membership.route(peer)
+        return route is not None and self._wires.send(route, message, self._now())
+
+    def media_endpoint(self, peer: str) -> str | None:
+        """Where a peer's PULL is bound; None if it has not been reached."""
+        route, member = self._membership.route(peer), self.tables.members.get(peer)
+        return f"tcp://{Address(route.host, member.card.media)}" if route and member else None
+
+    def rtt_s(self, peer: str) -> float:
+        """The round trip to a peer; 0 until it is measured."""
+        link = self.tables.members[self.id].links.get(peer)
+        return link.rtt_ms / 1000 if link else 0.0
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _bind(self) -> tuple[int, int, int]:
+        """Take the ports for control, gossip and media; the last is for others to bind. Raises `ConfigError`."""
+        host, _ = Address.parse(self._config.mesh.listen)
+        control, gossip, media = self._free_ports()
+        try:
+            return *self._wires.bind(host, control, gossip), media
+        except zmq.ZMQError as error:
+            raise ConfigError(f"mesh.listen: cannot listen on ports {control} and {gossip}: {error}") from None
+
+    def _free_ports(self) -> tuple[int, int, int]:
+        host, port = Address.parse(self._config.mesh.listen)
+        tries = NEXT if port and "mesh.listen" not in self._config.given else 1
+        for base in range(port, port + tries * PORTS, PORTS):
+            taken = []
+            try:
+                for number in range(PORTS):
+                    taken.append(listen("mesh.listen", str(Address(host, base + number if base else 0))))
+                control, gossip, media = map(port_of, taken)
+                return control, gossip, media
+            except ConfigError as error:
+                reason = error
+            finally:
+                for socket in taken:
+                    socket.close()
+        raise reason
+
+    def _make_card(self, boot: str, control: int, gossip: int, media: int) -> Card:
+        state, config = self._state, self._config
+        host, _ = Address.parse(config.mesh.listen)
+        addresses = [config.mesh.advertise] if config.mesh.advertise else [host] if host else usable()[:16]
+        rtmp, http = self._clients
+        return Card(
+            state.id, state.name, config.node.zone, boot, state.incarnation, tuple(addresses),
+            control, gossip, media, rtmp, http, PROTO,
+        )  # fmt: skip
+
+    def _receive(self, message: Any, sender: Sender) -> None:
+        """Take one message; the membership's, or another part's if it comes from a member."""
+        if isinstance(message, Message):
+            self._membership.receive(message, sender, self._now())
+            self._flush()
+        elif (callback := self._callbacks.get(type(message))) and self._membership.knows(sender):
+            callback(sender.id, message)
+
+    def _disconnected(self, address: Address) -> None:
+        self._membership.disconnected(address, self._now())
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what is to be sent and do what is to be done, until there is no more; then set the alarm."""
+        if self._flushing:
+            return
+        self._flushing = True
+        try:
+            while self._send_all() or self._act_on_all():
+                pass
+        finally:
+            self._flushing = False
+        self._alarm.set()
+
+    def _send_all(self) -> bool:
+        messages = self._membership.messages_to_send(self._now())
+        for address, message in messages:
+            if address:
+                self._wires.send(address, message, self._now())
+            else:
+                self._wires.publish(message)
+        return bool(messages)
+
+    def _act_on_all(self) -> bool:
+        acted = False
+        while event := self._membership.next_event():
+            acted = True
+            if act := self._acts.get(type(event)):
+                act(event)
+            if isinstance(event, TOLD):
+                for watcher in self._watchers:
+                    watcher(event)
+        return acted
+
+    async def _run(self) -> None:
+        """What goes on beside messages and timers."""
+        discovery = Discovery(self._config.mesh, self._state, self.card, self._dial)
+        async with asyncio.TaskGroup() as self._tasks:
+            self._spawn(discovery.run())
+            while True:
+                await asyncio.sleep(TIDY_S)
+                self._wires.close_idle(self._now())
+                self._remember()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task whose failure is logged and ends nothing else."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a task failed")
+
+        self._tasks.create_task(guarded())
+
+    def _dial(self, addresses: Iterable[Address]) -> None:
+        self._membership.dial(addresses, self._now())
+        self._flush()
+
+    def _remember(self) -> None:
+        """Keep what the next start, and this host's other nodes, want to know."""
+        mesh, ids = self._config.mesh.name, self.tables.members
+        peers = [route for id in ids if (route := self._membership.route(id))]
+        listening = [Address(self._listening_host(), self.card.control)]
+        self._state.remember_mesh(mesh, listening, peers or self._state.peers(mesh))
+
+    def _listening_host(self) -> str:
+        host, _ = Address.parse(self._config.mesh.listen)
+        return host or "127.0.0.1"
+
+    async def _knock(self, knock: Knock) -> None:
+        if await _refuses(knock.address):
+            self._membership.refused(knock.id, self._now())
+            self._flush()
+
+
+async def _refuses(address: Address) -> bool:
+    """Whether nobody listens there, on a host that is there to say so."""
+    for pause in KNOCK_AGAIN_S:
+        await asyncio.sleep(pause)
+        try:
+            async with asyncio.timeout(KNOCK_S):
+                _, writer = await asyncio.open_connection(*address)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        writer.close()
+    return False

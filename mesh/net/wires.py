@@ -1,0 +1,157 @@
+"""Wires: the sockets between the members of a mesh, and the two frames of every message.
+
+Everyone binds a ROUTER, for what is meant for it alone, and a PUB, for what is meant for all; its one SUB connects to
+every other PUB, and it sends to a ROUTER over a DEALER that is opened when first needed. A message is the id and the
+boot of its sender, then the message itself. Nothing goes back through a ROUTER: an answer takes the answerer's DEALER.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from mesh.config import Address
+from mesh.errors import WireError
+from mesh.gossip.message import Sender
+from mesh.media.wire import MAX_MESSAGE, decode, encode
+from mesh.net.addresses import plain
+from mesh.net.security import Options, Security
+from mesh.net.sockets import Socket
+
+log = logging.getLogger("mesh.gossip")
+
+ID = 16
+ENVELOPE = 24
+"""Bytes of a sender's id and boot."""
+IDLE_S = 30.0
+"""After which an unused DEALER is closed."""
+FLUSH_MS = 100
+"""For which the last messages may take to leave a socket that is closed."""
+MONITOR = "inproc://mesh-sub-monitor"
+MAX_BLAMED = 1000
+OPTIONS: Options = {
+    zmq.IPV6: 1,
+    zmq.MAXMSGSIZE: MAX_MESSAGE + 1024,  # CURVE's own bytes count too
+    zmq.SNDHWM: 2000,
+    zmq.RCVHWM: 2000,
+    zmq.HANDSHAKE_IVL: 2000,
+    zmq.HEARTBEAT_IVL: 1000,
+    zmq.HEARTBEAT_TIMEOUT: 3000,
+    zmq.RECONNECT_IVL: 100,
+    zmq.RECONNECT_IVL_MAX: 1000,
+    zmq.TCP_KEEPALIVE: 1,
+}
+
+
+class Wires:
+    """One node's sockets to all others."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        security: Security,
+        me: Sender,
+        receive: Callable[[Any, Sender], None],
+        disconnected: Callable[[Address], None],
+    ) -> None:
+        """`receive` gets each message and may raise `WireError`; `disconnected` gets what was subscribed to."""
+        self.rejected: Counter[str] = Counter()
+        """Messages that made no sense, by the host they came from."""
+        self._context = context
+        self._security = security
+        self._envelope = bytes.fromhex(me.id + me.boot)
+        self._receive = receive
+        self._disconnected = disconnected
+        self._judge = security.listen(context)
+        self._router = Socket(context, zmq.ROUTER, lambda frames: self._take(frames[1:]), OPTIONS | security.serving())
+        self._pub = Socket(context, zmq.PUB, None, OPTIONS | security.dialling())
+        self._sub = Socket(context, zmq.SUB, self._take, OPTIONS | security.serving())
+        self._sub.zmq.subscribe(b"")
+        self._sub.zmq.monitor(MONITOR, zmq.EVENT_DISCONNECTED)
+        self._monitor = Socket(context, zmq.PAIR, self._closed)
+        self._monitor.connect(MONITOR)
+        self._dealers: dict[Address, tuple[Socket, float]] = {}
+
+    def bind(self, host: str, control: int, gossip: int) -> tuple[int, int]:
+        """Listen; 0 takes a free port. Raises `zmq.ZMQError` if one is taken."""
+        return self._router.bind(host, control), self._pub.bind(host, gossip)
+
+    def publish(self, message: Any) -> None:
+        """To everyone who subscribed."""
+        self._pub.send([self._envelope, encode(message)])
+
+    def send(self, address: Address, message: Any, now: float) -> bool:
+        """To the node whose ROUTER is there; False if too much waits for it already."""
+        dealer, _ = self._dealers.get(address, (None, 0.0))
+        if dealer is None:
+            dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self._security.dialling())
+            dealer.connect(_endpoint(address))
+        self._dealers[address] = dealer, now
+        return dealer.send([self._envelope, encode(message)])
+
+    def subscribe(self, address: Address) -> None:
+        """Hear what is published there."""
+        self._sub.connect(_endpoint(address))
+
+    def unsubscribe(self, address: Address) -> None:
+        """Hear it no more."""
+        self._sub.disconnect(_endpoint(address))
+
+    def close_idle(self, now: float) -> None:
+        """Close what nobody has used for a while."""
+        for address, (dealer, used) in [*self._dealers.items()]:
+            if now > used + IDLE_S:
+                del self._dealers[address]
+                dealer.close()
+
+    def close(self) -> None:
+        """Close everything, once the last words are out."""
+        talking = [self._pub, *(dealer for dealer, _ in self._dealers.values())]
+        for socket in talking:
+            socket.zmq.linger = FLUSH_MS
+        self._sub.zmq.disable_monitor()
+        for socket in (*talking, self._monitor, self._sub, self._router, self._judge):
+            socket.close()
+
+    def _take(self, frames: list[zmq.Frame]) -> None:
+        host = _host(frames[0]) if frames else ""
+        try:
+            if len(frames) != 2 or len(frames[0]) != ENVELOPE:
+                raise WireError(f"message of {len(frames)} frames, expected a sender and a body")
+            envelope = frames[0].bytes
+            sender = Sender(envelope[:ID].hex(), envelope[ID:].hex(), host)
+            if not self._security.proves(frames[0], sender.id):
+                raise WireError(f"message in the name of {sender.id}, whose key is another")
+            self._receive(decode(frames[1].buffer), sender)
+        except WireError as error:
+            self._blame(host, error)
+
+    def _blame(self, host: str, error: WireError) -> None:
+        """Count what makes no sense, and say so once."""
+        if host not in self.rejected and len(self.rejected) < MAX_BLAMED:
+            log.warning("a message from %s makes no sense, and more may follow: %s", host or "somewhere", error)
+        if host in self.rejected or len(self.rejected) < MAX_BLAMED:
+            self.rejected[host] += 1
+
+    def _closed(self, frames: list[zmq.Frame]) -> None:
+        """The SUB's monitor tells of a connection that is no more."""
+        event = parse_monitor_message([frame.bytes for frame in frames])
+        try:
+            self._disconnected(Address.parse(event["endpoint"].decode().removeprefix("tcp://")))
+        except ValueError:
+            log.debug("a connection without a name has closed: %s", event)
+
+
+def _endpoint(address: Address) -> str:
+    return f"tcp://{address}"
+
+
+def _host(frame: zmq.Frame) -> str:
+    """The address that a message came from, as the network saw it."""
+    try:
+        return str(plain(str(frame.get("Peer-Address"))))
+    except (zmq.ZMQError, ValueError):
+        return ""
