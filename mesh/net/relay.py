@@ -4,7 +4,6 @@ Control messages go over the peers' control channel, media over one PUSH for eac
 """
 
 import asyncio
-import errno
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,8 @@ from mesh.net.alarm import Alarm
 from mesh.net.push import PULL, Pushes
 from mesh.net.sockets import Socket
 from mesh.relay.feed import Source
-from mesh.relay.follower import Follower, Log, State
+from mesh.relay.follower import Follower, State
+from mesh.relay.landing import Log
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Moved, Open, Opened, unpack
 from mesh.relay.supplier import Supplier
 
@@ -142,8 +142,7 @@ class Relay:
             port = self._pull.bind(host, port)
         except zmq.ZMQError as error:
             self._pull.close()
-            why = "is taken" if error.errno == errno.EADDRINUSE else f"of {host!r}: {error}"
-            raise ConfigError(f"mesh.listen: media port {port} {why}") from None
+            raise ConfigError(f"mesh.listen: cannot listen on port {port} (media): {error}") from None
         for request in (Open, Credit, Close, AskHead):
             self._peers.on(request, self._ask_supplier)
         for reply in (Opened, Head, Moved, Gone):
@@ -232,13 +231,13 @@ class Relay:
     def _take(self, parts: list[zmq.Frame]) -> None:
         """A message of media."""
         try:
-            data, run, frames = unpack([part.bytes for part in parts])
+            media, run, frames = unpack([part.bytes for part in parts])
         except WireError as error:
             self.dropped["malformed"] += 1
             log.debug("< %s", error)
             return
-        if fetch := self._fetches.get(data.stream):
-            fetch.follower.receive_data(data, run, frames, asyncio.get_running_loop().time())
+        if fetch := self._fetches.get(media.stream):
+            fetch.follower.receive_media(media, run, frames, asyncio.get_running_loop().time())
             fetch.settle()
         else:
             self.dropped["unknown stream"] += 1

@@ -6,36 +6,23 @@ of credit 19 ms. The total is cumulative, so a repeated, late or lost grant does
 
 MIN_WINDOW = 256 << 10
 MAX_WINDOW = 8 << 20
-RATE_S = 1.0
-"""Over how long the bitrate is measured."""
 
 
 class Window:
     """The follower's side of one link: max(256 KiB, 2 x RTT x bitrate) beyond what has arrived."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self) -> None:
         self.received = 0
         self.total = MIN_WINDOW
         """Bytes granted since the link was opened."""
-        self._width = MIN_WINDOW
-        self._since = now
-        self._counted = 0
 
     @property
     def low(self) -> bool:
-        """Whether half of the window is used up: time to grant more."""
-        return self.total - self.received < self._width // 2
+        """Whether it is time to grant more: half of the least window is used up."""
+        return self.total - self.received < MIN_WINDOW // 2
 
-    def take(self, size: int, rtt_s: float, now: float) -> None:
-        """Bytes arrived."""
-        self.received += size
-        self._counted += size
-        passed = now - self._since
-        if passed >= RATE_S:
-            self._width = min(max(MIN_WINDOW, int(2 * rtt_s * self._counted / passed)), MAX_WINDOW)
-            self._since, self._counted = now, 0
-
-    def grant(self) -> int:
-        """The total, moved up to a full window."""
-        self.total = max(self.total, self.received + self._width)
+    def grant(self, rtt_s: float, rate: float) -> int:
+        """The total, moved up to a full window; `rate` is in bytes per second."""
+        width = min(max(MIN_WINDOW, int(2 * rtt_s * rate)), MAX_WINDOW)
+        self.total = max(self.total, self.received + width)
         return self.total

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from math import inf
 from random import Random
-from typing import Protocol
 
-from mesh.errors import ProtocolError
-from mesh.media.frame import EPOCH_SHIFT, Frame, Position
+from mesh.media.frame import Frame, Position
 from mesh.relay.credit import Window
-from mesh.relay.message import AskHead, Close, Credit, Data, Gone, Head, LinkMessage, Moved, Open, Opened, Reason, Run
-from mesh.relay.silence import ASK_S, MAX_PAUSE_S, Silence
+from mesh.relay.landing import Log, contradicts, land
+from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Media, Moved, Open, Opened, Reason, Run
+from mesh.relay.pace import Pace
+from mesh.relay.silence import ASK_S, MAX_PAUSE_S, SILENCE_S, Silence
 
 CREDIT_S = 0.25
 """How often credit is repeated."""
@@ -40,24 +40,6 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Log(Protocol):
-    """A log that frames are fetched into."""
-
-    @property
-    def head(self) -> int:
-        """The log end."""
-
-    @property
-    def position(self) -> Position | None:
-        """The same, and who leads; None before the first epoch."""
-
-    def begin(self, number: int, leader: str) -> None:
-        """Continue with a new epoch."""
-
-    def append(self, frame: Frame) -> None:
-        """Add a frame at or beyond the head."""
-
-
 class Link:
     """One attempt to be fed."""
 
@@ -67,10 +49,10 @@ class Link:
         self.id = id
         self.supplier = supplier
         self.next = position.offset if position else 0
-        """What `Data.after` has to be."""
+        """What `Media.after` has to be."""
         self.opened = False
         self.since = now
-        self.window = Window(now)
+        self.window = Window()
 
 
 class Follower:
@@ -106,6 +88,7 @@ class Follower:
         self._request: LinkMessage | None = None
         """What opens it."""
         self._silence = Silence()
+        self._pace = Pace()
         self._credit_at = inf
         self._outbox: list[tuple[str, LinkMessage]] = []
         self._events: deque[State] = deque()
@@ -166,24 +149,25 @@ class Follower:
         elif isinstance(message, Gone):
             self._gone(message, link, now)
 
-    def receive_data(self, data: Data, run: Run, frames: Sequence[Frame], now: float) -> None:
+    def receive_media(self, media: Media, run: Run, frames: Sequence[Frame], now: float) -> None:
         """A message of media."""
-        link = self._links.get(data.link)
-        position = self._log.position
+        link = self._links.get(media.link)
         leaders = dict(run.leaders)
         if link is None:
             self.dropped["unknown link"] += 1
-        elif data.after != link.next:
+        elif media.after != link.next:
             self.losses += 1
             self._reopen(link, now)
-        elif position and leaders.get(position.epoch, position.leader) != position.leader:
+        elif contradicts(self._log, leaders):
             self._refuse(link, "it has another leader in the same epoch", now)
         else:
-            if run.start > data.after > 0:
+            if run.start > media.after > 0:
                 self.skips += 1
             link.next = run.end
-            self._append(frames, leaders)
-            self.lag_ms = data.lag_ms
+            landed = land(self._log, frames, leaders)
+            self.frames += landed.taken
+            self.dropped["malformed header"] += landed.malformed
+            self.lag_ms = media.lag_ms
             self._took(link, sum(len(frame.payload) for frame in frames), now)
 
     def _opened(self, message: Opened, link: Link, now: float) -> None:
@@ -199,11 +183,20 @@ class Follower:
                 self._enter(State.OPEN)
 
     def _compare(self, message: Head, link: Link, now: float) -> None:
-        """A supplier that is ahead of a silent link has lost it."""
-        if link is self._link and link.opened:
-            self._answered(now, in_vain=True)
-            if message.head and message.head[2] > self._log.head:
-                self._open(now)
+        """A supplier that is ahead has lost the link, or what it sent; unless that is still on its way."""
+        if link is not self._link or not link.opened:
+            return
+        ahead = message.head is not None and message.head[2] > self._log.head
+        if not ahead:
+            self._silence.idle()
+        self._answered(now)
+        if ahead and (message.spent is None or self._overdue(message.spent - link.window.received, link, now)):
+            self._open(now)
+
+    def _overdue(self, size: int, link: Link, now: float) -> bool:
+        """Whether bytes that were sent on a link should have come by now, at the pace of those before."""
+        since = max(link.since, self._pace.heard_at or 0)
+        return size > 0 and now - since > SILENCE_S + size / self._pace.rate
 
     def _move(self, message: Moved, link: Link, now: float) -> None:
         if link is self._link and message.node != self._me:
@@ -222,27 +215,14 @@ class Follower:
             self.path = ()
             self._enter(State.GONE, message.reason)
 
-    def _append(self, frames: Sequence[Frame], leaders: dict[int, str]) -> None:
-        log = self._log
-        for frame in frames:
-            if frame.offset < log.head:
-                continue
-            epoch = frame.offset >> EPOCH_SHIFT
-            if log.position is None or log.position.epoch < epoch:
-                log.begin(epoch, leaders[epoch])
-            try:
-                log.append(frame)
-            except ProtocolError:
-                self.dropped["malformed frame"] += 1
-            self.frames += 1
-
     def _took(self, link: Link, size: int, now: float) -> None:
         """Media arrived on a link: any older one has done its duty."""
         self.bytes += size
-        link.window.take(size, self._rtt(link.supplier), now)
+        self._pace.heard(size, now)
+        self._silence.broken()
+        link.window.received += size
         if link.window.low:
             self._grant(link)
-        self._silence.heard(now)
         if link is self._link:
             for old in [old for old in self._links.values() if old is not link]:
                 self._hang_up(old)
@@ -292,14 +272,15 @@ class Follower:
         if lost and self.state is not State.LOST:
             self._enter(State.LOST, "it does not answer")
 
-    def _answered(self, now: float, in_vain: bool = False) -> None:
+    def _answered(self, now: float) -> None:
         """The supplier lives."""
-        self._silence.answered(now, in_vain)
+        self._silence.answered(self._pace.interval_s, now)
         if self.state is not State.OPEN:
             self._enter(State.OPEN)
 
     def _grant(self, link: Link) -> None:
-        self._outbox.append((link.supplier, Credit(self.stream, link.id, link.window.grant())))
+        total = link.window.grant(self._rtt(link.supplier), self._pace.rate)
+        self._outbox.append((link.supplier, Credit(self.stream, link.id, total)))
 
     def _enter(self, state: State, reason: str = "") -> None:
         self.state = state

@@ -4,7 +4,7 @@ A follower that wants a stream sends `Open` under a new random link id, and repe
 goes wrong later, it does the same again at its next position. `Credit`, `Opened` and `Head` say all there is to say,
 never a difference, so that one that is lost, late or repeated does no harm.
 
-Media travels apart from these, on PUSH and PULL: one message per pass, of the parts `Data`, `Run`, and the payloads as
+Media travels apart from these, on PUSH and PULL: one message per pass, of the parts `Media`, `Run`, and the payloads as
 they are. A `Run` reads the same on every link. Its headers are what was in force at `start`, sent because the reader
 jumped there; so they need no place in `Opened`, which travels on another connection and may come later than the media.
 """
@@ -108,7 +108,7 @@ class Gone(LinkMessage):
 @message(38)
 @dataclass(frozen=True, slots=True)
 class AskHead(LinkMessage):
-    """How far is your log?"""
+    """How far is your log, and how much of it have you sent me?"""
 
 
 @message(39)
@@ -117,11 +117,13 @@ class Head(LinkMessage):
     """The end of my log; None without one."""
 
     head: Place | None
+    spent: int | None
+    """Bytes of payload that went over the link; None if there is no such link."""
 
 
 @message(40)
 @dataclass(frozen=True, slots=True)
-class Data(LinkMessage):
+class Media(LinkMessage):
     """The first part of a media message: what differs between links."""
 
     after: int
@@ -156,11 +158,11 @@ def describe(frames: Iterable[Frame]) -> bytes:
     )
 
 
-def unpack(parts: Sequence[bytes]) -> tuple[Data, Run, list[Frame]]:
+def unpack(parts: Sequence[bytes]) -> tuple[Media, Run, list[Frame]]:
     """A media message. Raises `WireError` for parts that are none."""
-    data, run = [decode(part) for part in parts[:2]] if len(parts) >= 2 else (None, None)
-    if not isinstance(data, Data) or not isinstance(run, Run):
-        raise WireError(f"message of {len(parts)} parts, expected Data, Run and payloads")
+    media, run = [decode(part) for part in parts[:2]] if len(parts) >= 2 else (None, None)
+    if not isinstance(media, Media) or not isinstance(run, Run):
+        raise WireError(f"message of {len(parts)} parts, expected Media, Run and payloads")
     payloads = parts[2:]
     if len(run.frames) != FRAME.size * len(payloads) or not 0 <= run.headers < len(payloads):
         raise WireError(f"{len(run.frames)} bytes and {run.headers} headers for {len(payloads)} frames")
@@ -169,7 +171,7 @@ def unpack(parts: Sequence[bytes]) -> tuple[Data, Run, list[Frame]]:
         for (offset, kind, dts, cts, flags), payload in zip(FRAME.iter_unpack(run.frames), payloads, strict=True)
     ]
     _check(run, frames)
-    return data, run, frames
+    return media, run, frames
 
 
 def _check(run: Run, frames: list[Frame]) -> None:

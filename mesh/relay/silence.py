@@ -26,21 +26,12 @@ class Silence:
         self._asked_at: float | None = None
         """Since when there has been no answer."""
         self._tries = 0
-        self._heard_at: float | None = None
-        self._interval = 0.0
         self._in_vain = 0
 
     def begin(self) -> None:
         """Another supplier is to be asked."""
         self._asked_at = None
         self._tries = 0
-
-    def heard(self, now: float) -> None:
-        """Media came."""
-        if self._heard_at is not None:
-            self._interval += (now - self._heard_at - self._interval) / 8
-        self._heard_at = now
-        self._in_vain = 0
 
     def asked(self, rtt_s: float, now: float) -> bool:
         """A question is put, or repeated; whether the supplier has been without an answer for too long."""
@@ -50,10 +41,16 @@ class Silence:
         self._tries = min(self._tries + 1, MAX_DOUBLINGS)
         return now - self._asked_at >= LOST_S + 4 * rtt_s
 
-    def answered(self, now: float, in_vain: bool = False) -> None:
-        """The supplier said something; `in_vain`, if that was no media."""
+    def answered(self, interval_s: float, now: float) -> None:
+        """The supplier said something; its messages of media come every `interval_s`."""
         self.begin()
-        if in_vain:
-            self._in_vain = min(self._in_vain + 1, MAX_DOUBLINGS)
-        pause = max(SILENCE_S, INTERVALS * self._interval) * 2**self._in_vain
+        pause = max(SILENCE_S, INTERVALS * interval_s) * 2**self._in_vain
         self.ask_at = now + min(pause, MAX_PAUSE_S)
+
+    def broken(self) -> None:
+        """It was media."""
+        self._in_vain = 0
+
+    def idle(self) -> None:
+        """It was that there is nothing new."""
+        self._in_vain = min(self._in_vain + 1, MAX_DOUBLINGS)

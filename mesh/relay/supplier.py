@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mesh.media.frame import Position
 from mesh.media.wire import encode
 from mesh.relay.feed import Feed, Link, Pack, Source
-from mesh.relay.message import AskHead, Close, Credit, Data, Gone, Head, LinkMessage, Moved, Open, Opened, Reason
+from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Media, Moved, Open, Opened, Reason
 
 MESSAGE_BYTES = 64 << 10
 """Payload of one message, or one frame: long messages make a thin link seem silent."""
@@ -91,8 +91,9 @@ class Supplier:
         if isinstance(message, Open):
             self._open(message, sender, now)
         elif isinstance(message, AskHead):
-            log = self._find(message.stream)
-            self._send(sender, Head(message.stream, message.link, log.position if log else None))
+            log, link = self._find(message.stream), self._link(message, sender)
+            head = Head(message.stream, message.link, log.position if log else None, link.spent if link else None)
+            self._send(sender, head)
         elif link := self._link(message, sender):
             link.heard = now
             if isinstance(message, Credit):
@@ -149,8 +150,8 @@ class Supplier:
             place = feed.place(link, now) if link.spent < link.credit else None
             pack = feed.read(place, min(MESSAGE_BYTES, link.credit - link.spent)) if place else None
             if pack:
-                data = Data(link.stream, link.id, link.next, int(1000 * feed.lag_s(link, now)))
-                return Delivery(link, pack, [encode(data), *pack.parts])
+                media = Media(link.stream, link.id, link.next, int(1000 * feed.lag_s(link, now)))
+                return Delivery(link, pack, [encode(media), *pack.parts])
         return None
 
     def sent(self, delivery: Delivery, now: float) -> None:

@@ -83,7 +83,7 @@ class Node:
     def receive_media(self, parts: list[bytes]) -> None:
         """A message of media."""
         assert self.follower
-        self.follower.receive_data(*unpack(parts), self.network.now)
+        self.follower.receive_media(*unpack(parts), self.network.now)
         self.settle()
 
     def timer(self) -> float:

@@ -3,7 +3,7 @@ import pytest
 from mesh.media.frame import Entry, Frame, Position
 from mesh.media.wire import encode
 from mesh.relay.feed import MAX_FRAMES, Feed, Link, Pack, resume
-from mesh.relay.message import Data, unpack
+from mesh.relay.message import Media, unpack
 from mesh.stream.log import StreamLog
 from tests.relay.sample import LEADER, STREAM, at, empty_log, extend, gops, header, log_of, video
 
@@ -26,7 +26,7 @@ def link_at(offset: int, now: float = 0) -> Link:
 def frames_of(pack: Pack | None) -> list[Frame]:
     """What a follower finds in a pack."""
     assert pack
-    return unpack([encode(Data(STREAM, 1, 0, 0)), *pack.parts])[2]
+    return unpack([encode(Media(STREAM, 1, 0, 0)), *pack.parts])[2]
 
 
 ENTRY = at(11, 4)
@@ -90,7 +90,7 @@ def test_a_read_with_headers_is_not_shared_with_one_that_needs_none() -> None:
 def test_a_read_tells_the_leader_of_each_epoch_in_it() -> None:
     pack = Feed(two_epochs(), LAG_S, 0).read(Entry(at(14, 2), ()), 1 << 20)
     assert pack
-    _, run, frames = unpack([encode(Data(STREAM, 1, 0, 0)), *pack.parts])
+    _, run, frames = unpack([encode(Media(STREAM, 1, 0, 0)), *pack.parts])
     assert run.leaders == ((2, LEADER), (4, OTHER))
     assert (run.start, run.end, run.headers, len(frames)) == (at(14, 2), at(16, 4), 0, 18)
 

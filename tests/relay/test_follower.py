@@ -12,10 +12,10 @@ from mesh.relay.message import (
     AskHead,
     Close,
     Credit,
-    Data,
     Gone,
     Head,
     LinkMessage,
+    Media,
     Moved,
     Open,
     Opened,
@@ -121,6 +121,19 @@ def test_a_follower_that_was_away_for_longer_than_the_window_skips_to_the_newest
     network.run(end + 1)
     assert replica.follower.skips == 1
     assert replica.log.head == leader.log.head
+
+
+def test_who_skips_gets_the_headers_that_changed_meanwhile() -> None:
+    network = Network()
+    leader, replica = network.node("a", max_bytes=40_000), network.node("b")
+    replica.fetch("a")
+    frames = gops(500, GOP)
+    frames[200] = header(200)
+    end = publish(leader, frames)
+    network.at(2, lambda: network.away.add("b"))
+    network.at(7, lambda: network.away.clear())
+    network.run(end + 1)
+    assert replica.log.headers == leader.log.headers == (header(200),)
 
 
 def test_a_supplier_that_was_restarted_goes_on_where_it_was() -> None:
@@ -245,7 +258,7 @@ class Alone:
     def given(self, after: int, *frames: Frame, link: int | None = None, now: float = 0.1) -> None:
         """The supplier sends media."""
         run = Run(frames[0].offset, frames[-1].offset + 1, ((1, LEADER),), 0, describe(frames))
-        self.follower.receive_data(Data(STREAM, link or self.open.link, after, 0), run, frames, now)
+        self.follower.receive_media(Media(STREAM, link or self.open.link, after, 0), run, frames, now)
 
 
 def test_it_asks_for_an_entry_or_for_what_its_log_lacks() -> None:
@@ -310,7 +323,7 @@ def test_the_old_link_serves_until_the_new_one_does() -> None:
     alone = Alone(*gops(30))
     alone.opened()
     alone.given(at(31), video(31))
-    alone.told(Head, (1, LEADER, at(40)), now=1)
+    alone.told(Head, (1, LEADER, at(40)), None, now=1)
     (new,) = alone.said()
     alone.given(at(32), video(32))
     alone.given(at(32), video(32), video(33), link=new.link)
@@ -320,15 +333,39 @@ def test_the_old_link_serves_until_the_new_one_does() -> None:
     assert alone.follower.dropped["unknown link"] == 1
 
 
-def test_when_the_supplier_is_ahead_of_a_silent_link_it_opens_anew() -> None:
+def test_a_silent_supplier_is_asked_how_far_it_is() -> None:
     alone = Alone(*gops(30))
     alone.opened()
     alone.follower.handle_timer(0.4)
     assert AskHead(STREAM, alone.open.link) in alone.said()
-    alone.told(Head, (1, LEADER, at(31)))
-    assert alone.said() == []
-    alone.told(Head, (1, LEADER, at(32)))
-    assert [type(message) for message in alone.said()] == [Close, Open]
+
+
+@pytest.mark.parametrize(
+    ("head", "spent", "now", "anew"),
+    [
+        (31, 0, 9, False),
+        (31, 100, 9, False),
+        (32, 0, 9, False),
+        (32, 100, 0.35, True),
+        (32, 65_536, 0.35, False),
+        (32, 65_536, 0.9, True),
+        (32, None, 0.1, True),
+    ],
+    ids=[
+        "has nothing new",
+        "has nothing new and sent what is known",
+        "has not sent it yet",
+        "sent a little that should be here",
+        "sent much that may be on its way",
+        "sent much that should be here by now",
+        "does not know the link",
+    ],
+)
+def test_it_opens_anew_when_the_supplier_is_ahead_and(head: int, spent: int | None, now: float, anew: bool) -> None:
+    alone = Alone(*gops(30))
+    alone.opened()
+    alone.told(Head, (1, LEADER, at(head)), spent, now=now)
+    assert [type(message) for message in alone.said()] == ([Close, Open] if anew else [])
 
 
 def test_a_supplier_without_the_stream_is_asked_no_more() -> None:
@@ -351,7 +388,7 @@ def test_a_supplier_that_does_not_know_the_link_is_asked_for_another() -> None:
 def test_another_leader_of_the_same_epoch_is_refused() -> None:
     alone = Alone(*gops(30))
     run = Run(at(31), at(32), ((1, "2" * 32),), 0, describe([video(31)]))
-    alone.follower.receive_data(Data(STREAM, alone.open.link, at(31), 0), run, [video(31)], 0.1)
+    alone.follower.receive_media(Media(STREAM, alone.open.link, at(31), 0), run, [video(31)], 0.1)
     assert alone.log.head == at(31)
     assert alone.follower.next_event() is State.LOST
     assert Close(STREAM, alone.open.link) in alone.said()
@@ -360,7 +397,7 @@ def test_another_leader_of_the_same_epoch_is_refused() -> None:
 def test_a_header_that_no_codec_understands_is_counted() -> None:
     alone = Alone()
     alone.given(0, header(1)._replace(payload=b""), video(2, True))
-    assert alone.follower.dropped["malformed frame"] == 1
+    assert alone.follower.dropped["malformed header"] == 1
     assert alone.log.head == at(3)
 
 
@@ -388,7 +425,7 @@ NODES = st.sampled_from(["s", "me", "x", ""])
 POSITIONS = st.none() | st.tuples(NUMBERS, NODES, NUMBERS)
 REPLIES = st.one_of(
     st.builds(Opened, st.just(STREAM), st.just(0), POSITIONS, st.lists(NODES, max_size=20).map(tuple)),
-    st.builds(Head, st.just(STREAM), st.just(0), POSITIONS),
+    st.builds(Head, st.just(STREAM), st.just(0), POSITIONS, st.none() | NUMBERS),
     st.builds(Moved, st.just(STREAM), st.just(0), NODES),
     st.builds(Gone, st.just(STREAM), st.just(0), st.sampled_from([*Reason, "hm"])),
     st.tuples(NUMBERS, st.integers(25, 40), st.integers(1, 5)),
@@ -409,7 +446,7 @@ def test_whatever_a_supplier_says_the_log_stays_in_order(replies: list) -> None:
             after, first, length = reply
             frames = [video(n, n % 3 == 0) for n in range(first, first + length)]
             run = Run(frames[0].offset, frames[-1].offset + 1, ((1, LEADER),), 0, describe(frames))
-            follower.receive_data(Data(STREAM, link, after, 0), run, frames, now)
+            follower.receive_media(Media(STREAM, link, after, 0), run, frames, now)
         else:
             follower.receive(replace(reply, link=link), follower.supplier, now)
         follower.handle_timer(now)

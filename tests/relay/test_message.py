@@ -16,10 +16,10 @@ from mesh.relay.message import (
     AskHead,
     Close,
     Credit,
-    Data,
     Gone,
     Head,
     LinkMessage,
+    Media,
     Moved,
     Open,
     Opened,
@@ -41,29 +41,29 @@ CASES: list[LinkMessage] = [
     Moved(STREAM, LINK, LEADER),
     Gone(STREAM, LINK, Reason.NO_STREAM),
     AskHead(STREAM, LINK),
-    Head(STREAM, LINK, None),
-    Head(STREAM, LINK, (1, LEADER, at(9))),
-    Data(STREAM, LINK, 0, 12),
+    Head(STREAM, LINK, None, None),
+    Head(STREAM, LINK, (1, LEADER, at(9)), 5),
+    Media(STREAM, LINK, 0, 12),
 ]
 FRAMES = [header(0), video(5, keyframe=True), video(6), video(8)]
 RUN = Run(at(5), at(9), ((1, LEADER),), 1, describe(FRAMES))
-DATA = Data(STREAM, LINK, at(5), 0)
+MEDIA = Media(STREAM, LINK, at(5), 0)
 PAYLOADS = [frame.payload for frame in FRAMES]
 
 
 def media(**changes: Any) -> list[bytes]:
     """The parts of a media message whose run says something else."""
-    return [encode(DATA), encode(replace(RUN, **changes)), *PAYLOADS]
+    return [encode(MEDIA), encode(replace(RUN, **changes)), *PAYLOADS]
 
 
 HOSTILE = {
     "nothing": [],
-    "no run": [encode(DATA)],
+    "no run": [encode(MEDIA)],
     "two runs": [encode(RUN), encode(RUN), *PAYLOADS],
-    "data twice": [encode(DATA), encode(DATA), *PAYLOADS],
+    "data twice": [encode(MEDIA), encode(MEDIA), *PAYLOADS],
     "a payload too few": media()[:-1],
     "a payload too many": [*media(), b""],
-    "no frames": [encode(DATA), encode(replace(RUN, headers=0, frames=b""))],
+    "no frames": [encode(MEDIA), encode(replace(RUN, headers=0, frames=b""))],
     "nothing but headers": media(headers=4),
     "fewer than no headers": media(headers=-1),
     "half a frame": media(frames=RUN.frames[:-1]),
@@ -94,7 +94,7 @@ def test_a_mutated_message_is_another_message_or_none(message: LinkMessage) -> N
 
 
 def test_media_arrives_as_it_was_sent() -> None:
-    assert unpack(media()) == (DATA, RUN, FRAMES)
+    assert unpack(media()) == (MEDIA, RUN, FRAMES)
 
 
 def test_a_feed_packs_what_a_follower_unpacks() -> None:
@@ -102,7 +102,7 @@ def test_a_feed_packs_what_a_follower_unpacks() -> None:
     assert log.entry
     pack = Feed(log, 3, 0).read(log.entry, 1 << 20)
     assert pack
-    _, run, frames = unpack([encode(DATA), *pack.parts])
+    _, run, frames = unpack([encode(MEDIA), *pack.parts])
     assert frames == [header(0), *(video(n, n == 21) for n in range(21, 26))]
     assert (run.start, run.end, run.headers, run.leaders) == (at(21), at(26), 1, ((1, LEADER),))
 

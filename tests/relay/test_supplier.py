@@ -135,7 +135,14 @@ def test_credit_for_an_unknown_link_tells_its_follower_to_open_another() -> None
 
 @pytest.mark.parametrize(("stream", "head"), [(STREAM, POSITION), ("live/none", None)])
 def test_anyone_may_ask_for_the_head(stream: str, head: tuple[int, str, int] | None) -> None:
-    assert Feeding().told(AskHead(stream, 9)) == [Head(stream, 9, head)]
+    assert Feeding().told(AskHead(stream, 9)) == [Head(stream, 9, head, None)]
+
+
+def test_a_follower_hears_how_much_was_sent_on_its_link() -> None:
+    feeding = Feeding()
+    feeding.open((1, LEADER, at(11)))
+    feeding.delivered()
+    assert feeding.told(AskHead(STREAM, 1)) == [Head(STREAM, 1, POSITION, 2000)]
 
 
 def test_a_closed_link_is_fed_no_more() -> None:

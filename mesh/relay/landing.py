@@ -1,0 +1,56 @@
+"""Landing: how fetched frames come into this node's log."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from mesh.errors import ProtocolError
+from mesh.media.frame import EPOCH_SHIFT, Frame, Position
+
+
+class Log(Protocol):
+    """A log that frames are fetched into."""
+
+    @property
+    def head(self) -> int:
+        """The log end."""
+
+    @property
+    def position(self) -> Position | None:
+        """The same, and who leads; None before the first epoch."""
+
+    def begin(self, number: int, leader: str) -> None:
+        """Continue with a new epoch."""
+
+    def append(self, frame: Frame) -> None:
+        """Add a frame at or beyond the head."""
+
+
+class Landed(NamedTuple):
+    """What became of some frames."""
+
+    taken: int
+    malformed: int
+    """Of these: headers that no codec understands."""
+
+
+def contradicts(log: Log, leaders: Mapping[int, str]) -> bool:
+    """Whether the log's epoch is led by another node there: then offsets do not mean the same."""
+    position = log.position
+    return position is not None and leaders.get(position.epoch, position.leader) != position.leader
+
+
+def land(log: Log, frames: Iterable[Frame], leaders: Mapping[int, str]) -> Landed:
+    """Append what the log has not got yet, beginning epochs on the way."""
+    taken = malformed = 0
+    for frame in frames:
+        if frame.offset < log.head:
+            continue
+        epoch = frame.offset >> EPOCH_SHIFT
+        if log.position is None or log.position.epoch < epoch:
+            log.begin(epoch, leaders[epoch])
+        taken += 1
+        try:
+            log.append(frame)
+        except ProtocolError:
+            malformed += 1
+    return Landed(taken, malformed)

@@ -1,0 +1,32 @@
+"""Pace: how fast media arrives, as far as one can tell."""
+
+RATE = 128 << 10
+"""Bytes per second, until more is known."""
+MIN_RATE = 16 << 10
+MEASURE_S = 1.0
+
+
+class Pace:
+    """Of one stream from one supplier."""
+
+    def __init__(self) -> None:
+        self.heard_at: float | None = None
+        """When the newest message came."""
+        self.interval_s = 0.0
+        """Between two messages, on average over the last eight or so."""
+        self.rate = float(RATE)
+        """Bytes per second."""
+        self._since = 0.0
+        self._counted = 0
+
+    def heard(self, size: int, now: float) -> None:
+        """A message of `size` bytes came."""
+        if self.heard_at is None:
+            self._since = now
+        else:
+            self.interval_s += (now - self.heard_at - self.interval_s) / 8
+            self._counted += size
+        self.heard_at = now
+        if now - self._since >= MEASURE_S:
+            self.rate = max(self._counted / (now - self._since), MIN_RATE)
+            self._since, self._counted = now, 0

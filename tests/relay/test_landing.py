@@ -1,0 +1,40 @@
+import pytest
+
+from mesh.relay.landing import contradicts, land
+from tests.relay.sample import LEADER, at, empty_log, gops, header, held, log_of, video
+
+OTHER = "2" * 32
+
+
+def test_frames_land_in_an_empty_log_which_begins_their_epochs() -> None:
+    log = empty_log()
+    frames = [*gops(3, epoch=2), *gops(3, epoch=5)]
+    assert land(log, frames, {2: LEADER, 5: OTHER}) == (8, 0)
+    assert [epoch[:2] for epoch in log.epochs] == [(2, LEADER), (5, OTHER)]
+    assert held(log) == frames
+
+
+def test_what_the_log_has_already_is_left_out() -> None:
+    log = log_of(*gops(10))
+    assert land(log, gops(12), {1: LEADER}) == (2, 0)
+    assert held(log) == gops(12)
+
+
+def test_what_an_older_epoch_still_sends_is_left_out() -> None:
+    log = log_of(*gops(3, epoch=2))
+    assert land(log, gops(9, epoch=1), {1: OTHER}) == (0, 0)
+
+
+def test_headers_that_no_codec_understands_are_counted() -> None:
+    log = empty_log()
+    assert land(log, [header(0)._replace(payload=b""), video(1, True)], {1: LEADER}) == (2, 1)
+    assert log.head == at(2)
+
+
+@pytest.mark.parametrize(
+    ("leaders", "contrary"),
+    [({1: LEADER}, False), ({1: OTHER}, True), ({2: OTHER}, False), ({1: LEADER, 2: OTHER}, False), ({}, False)],
+)
+def test_two_leaders_of_one_epoch_contradict_each_other(leaders: dict[int, str], contrary: bool) -> None:
+    assert contradicts(log_of(*gops(3)), leaders) is contrary
+    assert not contradicts(empty_log(), leaders)
