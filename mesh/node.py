@@ -14,10 +14,11 @@ from aiohttp import web
 from mesh.config import Address, Config
 from mesh.control.message import Held
 from mesh.control.url import node_url
-from mesh.gossip.event import MemberChanged
+from mesh.gossip.event import Event, MemberChanged
+from mesh.gossip.member import Status
 from mesh.net.api import Api
 from mesh.net.fanout import Fanout
-from mesh.net.gossip import Event, Gossip
+from mesh.net.gossip import Gossip
 from mesh.net.http import Media
 from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import LoadMeter
@@ -137,7 +138,7 @@ class Node:
         """Log who comes and goes."""
         if isinstance(event, MemberChanged) and event.id != self._gossip.id:
             before, member = event.old, event.new
-            if member and (before is None or before.status != member.status):
+            if member and member.status != Status.JOINING and (before is None or before.status != member.status):
                 name = self._gossip.tables.display_name(event.id)
                 log.info("%s at %s is %s", name, member.address, member.status)
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from mesh.balance.policy import Redirect, Refuse, Request, place
 from mesh.config import Config
 from mesh.errors import NoRoom, StreamError, StreamNotFound, StreamTaken
-from mesh.gossip.event import LeadChanged
+from mesh.gossip.event import Event, LeadChanged
 from mesh.gossip.member import Lead, LeadState, Replica, Status
 from mesh.gossip.tables import Tables
 from mesh.net.fanout import Fanout
-from mesh.net.gossip import Event, Gossip
+from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
 from mesh.net.relay import Fetch, Relay
 from mesh.relay.follower import State
