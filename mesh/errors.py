@@ -9,7 +9,8 @@
     ├── StreamError            the stream cannot be had as asked
     │   ├── StreamNotFound     no node has it
     │   ├── StreamTaken        it is live already, somewhere in the mesh
-    │   └── NoRoom             no node can take one more client
+    │   ├── NoRoom             no node can take one more client
+    │   └── NotAllowed         this client may not
     └── LinkError              the network between nodes
 
 Messages are lower-case and carry the numbers: "chunk of 70000 bytes, expected no more than 65536". Our own mistakes are
@@ -55,6 +56,10 @@ class StreamTaken(StreamError):
 
 class NoRoom(StreamError):
     """No node can take one more client."""
+
+
+class NotAllowed(StreamError):
+    """This client may not do this."""
 
 
 class LinkError(MeshError):

@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from mesh.balance.policy import Action, Redirect
 from mesh.control.url import stream_url
-from mesh.errors import MediaError, NoRoom, StreamError, StreamNotFound, StreamTaken
+from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.media import flv
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
@@ -37,7 +37,7 @@ HEAD = (
 PLAYED = {"flv"}
 PUBLISHED = {"flv", ""}
 FORMATS = {"flv", "ts", "mkv", "mp4", "m3u8"}
-STATUS = {StreamNotFound: 404, StreamTaken: 409, NoRoom: 503}
+STATUS = {StreamNotFound: 404, StreamTaken: 409, NoRoom: 503, NotAllowed: 403}
 NORMAL_CLOSURE = b"\x88\x02\x03\xe8"
 PONG = b"\x8a"
 
@@ -110,7 +110,7 @@ class Media:
         if hdrs.EXPECT not in request.headers:
             wish = replace(wish, redirect=False)
         with refusals():
-            placed = await self._streams.publish(wish, lambda reason: transport.close())
+            placed = await self._streams.publish(wish, request.remote or "", lambda reason: transport.close())
         if isinstance(placed, Redirect):
             raise web.HTTPTemporaryRedirect(self._location(request, placed), headers=CORS)
         return placed

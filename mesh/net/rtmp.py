@@ -186,7 +186,8 @@ class Connection(asyncio.Protocol):
     async def _publish(self, event: PublishRequested) -> None:
         try:
             request = ask(checked_key(event.app, event.name), Action.PUBLISH, "rtmp", event.query)
-            publication = await self._streams.publish(request, self.close)
+            host: str = self._transport.get_extra_info("peername")[0]
+            publication = await self._streams.publish(request, host, self.close)
             assert not isinstance(publication, Redirect), "no RTMP client follows a redirect"
         except StreamError as error:
             self._session.reject_publish(_code(Action.PUBLISH, error), str(error))

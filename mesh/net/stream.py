@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from mesh.balance.policy import Redirect, Refuse, Request, place
 from mesh.config import Config
-from mesh.errors import NoRoom, StreamError, StreamNotFound, StreamTaken
+from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.gossip.event import Event, LeadChanged
 from mesh.gossip.member import Lead, LeadState, Replica, Status
 from mesh.gossip.tables import Tables
+from mesh.net.addresses import trusted
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
@@ -65,6 +66,7 @@ class Streams:
 
     def __init__(self, config: Config, catalog: Catalog, fanout: Fanout) -> None:
         self._config = config.stream
+        self._open = config.mesh.insecure or bool(config.mesh.secret_file)
         self._catalog = catalog
         self._fanout = fanout
         self._streams: dict[str, Stream] = {}
@@ -107,8 +109,13 @@ class Streams:
         await self._appears(request.stream, wait_s)
         return self._placed(request) or await self._attach(request.stream)
 
-    async def publish(self, request: Request, close: Callable[[str], None]) -> Publication | Redirect:
-        """Claim a stream and begin its next epoch. Raises `StreamError` if it is live anywhere, or nobody has room."""
+    async def publish(self, request: Request, client: str, close: Callable[[str], None]) -> Publication | Redirect:
+        """Claim a stream for a client, by its address, and begin the stream's next epoch.
+
+        Raises `StreamError` if it is live anywhere, nobody has room, or the client is not trusted.
+        """
+        if not (self._open or trusted(client)):
+            raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
         await self._gossip.joined.wait()
         self._displace_ghost(request.stream)
         return self._placed(request) or await self._claim(request.stream, close)
