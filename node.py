@@ -36,8 +36,16 @@ def main(path: str | None, overrides: tuple[str, ...], verbose: bool) -> None:
 async def run(node: Node) -> None:
     """Run a node; SIGTERM drains it, a second one or SIGINT stops it now."""
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, node.drain)
-    loop.add_signal_handler(signal.SIGINT, node.stop)
+
+    actions = {signal.SIGTERM: node.drain, signal.SIGINT: node.stop}
+
+    def act(number: int, frame: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(actions[signal.Signals(number)])
+
+    for number in actions:
+        # Not the loop's own handlers: those end with it, and a second Ctrl-C would kill us on the last few metres.
+        signal.signal(number, act)
     await node.run(on_ready=lambda: print(node.greeting, flush=True))
 
 
