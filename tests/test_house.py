@@ -15,8 +15,15 @@ LONG: dict[str, str] = {}
 """Files that may be longer, and why."""
 EMPTY_NAMES = {"manager", "handler", "helper", "helpers", "util", "utils", "base", "impl", "data", "info"}
 """Words that say nothing about a class or a module."""
-TESTED_ELSEWHERE: dict[str, str] = {}
-"""Modules without a test module of their own, and who runs them instead."""
+TESTED_ELSEWHERE = {
+    "mesh/net/api.py": "tests/e2e/test_api.py",
+    "mesh/net/http.py": "tests/e2e/test_fidelity.py",
+    "mesh/net/rtmp.py": "tests/e2e/test_clients.py",
+    "mesh/net/stream.py": "tests/e2e/test_replica.py",
+    "mesh/net/survey.py": "tests/e2e/test_api.py",
+    "mesh/node.py": "tests/e2e/test_death.py",
+}
+"""Modules that join others and sockets: only whole nodes put them to the test."""
 
 
 def words(name: str) -> set[str]:
