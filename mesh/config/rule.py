@@ -106,7 +106,7 @@ Label = Annotated[str, Rule(str, 'a word of up to 63 letters, digits and . _ -, 
 Path = Annotated[str, Rule(str, "a path", _matches(r"[^\0]*"))]
 Host = Annotated[str, Rule(str, "a host name or an address without port", _host)]
 Listen = Annotated[str, Rule(str, 'an address like ":8080", "10.0.0.1:8080" or "[::1]:8080"', _listen())]
-Listen3 = Annotated[
+MeshListen = Annotated[
     str, Rule(str, 'an address like ":7400", its port at most 65533 (the next two too)', _listen(65533))
 ]
 Seeds = Annotated[tuple[str, ...], Rule(list, 'a list of hosts like ["10.0.0.1", "b.example:7400"]', _seeds)]

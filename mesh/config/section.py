@@ -9,7 +9,7 @@ from mesh.config.rule import (
     Host,
     Label,
     Listen,
-    Listen3,
+    MeshListen,
     Millis,
     Path,
     Pause,
@@ -58,7 +58,7 @@ class MeshConfig:
 
     name: Word = "mesh"
     """Only nodes of one name meet; it keeps several meshes on one LAN apart."""
-    listen: Listen3 = ":7400"
+    listen: MeshListen = ":7400"
     """Address for other nodes: control on this port, gossip on the next, media on the one after; 0 takes free ones."""
     seeds: Seeds = ()
     """Nodes to try first, as host or host:port; one that answers is enough, and DNS names are resolved repeatedly."""
