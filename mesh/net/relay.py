@@ -186,8 +186,8 @@ class Relay:
 
     def advanced(self, stream: str) -> None:
         """A log has new frames: feed them to those who follow it."""
-        self._supplier.advanced(stream, asyncio.get_running_loop().time())
-        if self._supplier.busy:
+        if self._supplier.feeds(stream):
+            self._supplier.advanced(stream, asyncio.get_running_loop().time())
             self._book()
 
     def ended(self, stream: str) -> None:

@@ -42,12 +42,15 @@ def contradicts(log: Log, leaders: Mapping[int, str]) -> bool:
 def land(log: Log, frames: Iterable[Frame], leaders: Mapping[int, str]) -> Landed:
     """Append what the log has not got yet, beginning epochs on the way."""
     taken = malformed = 0
+    position = log.position
+    current = position.epoch if position else -1
     for frame in frames:
         if frame.offset < log.head:
             continue
         epoch = frame.offset >> EPOCH_SHIFT
-        if log.position is None or log.position.epoch < epoch:
+        if epoch > current:
             log.begin(epoch, leaders[epoch])
+            current = epoch
         taken += 1
         try:
             log.append(frame)

@@ -81,11 +81,6 @@ class Supplier:
         """Each link, and for how many ms its next frame has been waiting."""
         return [(link, int(1000 * self._feeds[link.stream].lag_s(link, now))) for link in self]
 
-    @property
-    def busy(self) -> bool:
-        """Whether there may be something to deliver or to send."""
-        return bool(self._due or self._outbox)
-
     def receive(self, message: LinkMessage, sender: str, now: float) -> None:
         """A control message of a follower."""
         if isinstance(message, Open):
