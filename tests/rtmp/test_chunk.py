@@ -156,6 +156,20 @@ def test_a_reader_takes_any_kind_of_buffer() -> None:
         assert type(message.payload) is bytes
 
 
+def test_a_message_without_payload_ends_with_its_header() -> None:
+    for timestamp in (5, 0x1000005):
+        message = Message(20, timestamp, 0, b"")
+        writer = Writer()
+        headers = writer.chunks(message, 64) + writer.chunks(message._replace(timestamp=2 * timestamp), 64, 3)
+        assert [len(read(*headers[:count])) for count in (1, 2)] == [1, 2]
+
+
+def test_chunks_in_a_row_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ChunkReader, "_take_part")
+    messages = [Message(9, number, 1, Random(number).randbytes(127 + number)) for number in range(300)]
+    assert read(b"".join([chunk.encode(*message, chunk_size=128) for message in messages])) == messages
+
+
 def test_headers_come_without_the_payload_for_those_who_do_not_want_to_copy_it() -> None:
     first, further = chunk.headers(9, 0x1000000, 1, 250, 6)
     assert first + LATE.payload[:128] + further + LATE.payload[128:] == chunk.encode(*LATE, chunk_size=128)
@@ -164,9 +178,15 @@ def test_headers_come_without_the_payload_for_those_who_do_not_want_to_copy_it()
 def test_unfinished_messages_are_limited_together() -> None:
     limits = Limits(partial=1000)
     chunks = [Writer().chunks(Message(8, 0, 1, bytes(900)), csid)[0] for csid in range(3, 11)]
-    assert read(*chunks[:7], limits=limits) == []
+    assert read(*chunks[:7], limits=limits) == read(*chunks, limits=Limits(partial=1024)) == []
     with pytest.raises(RTMPError, match="1024 bytes of messages begun, expected no more than 1000"):
         read(*chunks, limits=limits)
+
+
+def test_a_message_may_be_as_long_as_its_limit() -> None:
+    assert read(chunk.encode(*AUDIO), limits=Limits(message=7)) == [AUDIO]
+    with pytest.raises(RTMPError, match="message of 7 bytes, expected no more than 6"):
+        read(chunk.encode(*AUDIO), limits=Limits(message=6))
 
 
 def test_finished_and_forgotten_messages_do_not_count() -> None:
