@@ -168,7 +168,8 @@ class Streams:
         stream = self._streams.get(key)
         if stream is None:
             stream = self._hold(key)
-            self._follow(stream)
+            if not self._follow(stream):
+                self._drop(stream)
         stream.needed_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(OPEN_S):
@@ -248,12 +249,11 @@ class Streams:
         return stream.publication
 
     def _follow(self, stream: Stream) -> bool:
-        """Fetch a stream from its leader, or from a replica while it has none; False if nobody else has it."""
+        """Fetch a stream from its leader, or from a replica if that is not heard; False if nobody else has it."""
         lead = self.tables.leader(stream.key)
-        holders = [lead.node] if lead else [replica.node for replica in self.tables.replicas(stream.key)]
-        suppliers = [
-            node for node in holders if node != self._gossip.id and self.tables.members[node].status not in AWAY
-        ]
+        holders = [lead.node] if lead else []
+        holders += [replica.node for replica in self.tables.replicas(stream.key)]
+        suppliers = [node for node in holders if node != self._gossip.id and not self._is_away(node)]
         if not suppliers:
             return False
         stream.fetch = self._relay.fetch(
