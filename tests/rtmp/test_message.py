@@ -1,3 +1,4 @@
+from enum import IntEnum
 from random import Random
 
 import pytest
@@ -14,6 +15,32 @@ CASES = [
 ]
 
 
+NUMBERS = {
+    Type: {
+        "SET_CHUNK_SIZE": 1,
+        "ABORT": 2,
+        "ACKNOWLEDGEMENT": 3,
+        "USER_CONTROL": 4,
+        "WINDOW_ACKNOWLEDGEMENT_SIZE": 5,
+        "SET_PEER_BANDWIDTH": 6,
+        "AUDIO": 8,
+        "VIDEO": 9,
+        "DATA_AMF3": 15,
+        "COMMAND_AMF3": 17,
+        "DATA": 18,
+        "COMMAND": 20,
+        "AGGREGATE": 22,
+    },
+    UserControl: {
+        "STREAM_BEGIN": 0,
+        "STREAM_EOF": 1,
+        "SET_BUFFER_LENGTH": 3,
+        "PING_REQUEST": 6,
+        "PING_RESPONSE": 7,
+    },
+}
+
+
 def aggregate(*tags: tuple[int, int, bytes], timestamp: int = 1000) -> Message:
     """An aggregate of tags with these types, times and bodies."""
     parts = []
@@ -22,6 +49,11 @@ def aggregate(*tags: tuple[int, int, bytes], timestamp: int = 1000) -> Message:
         back = (len(body) + 11).to_bytes(4, "big")
         parts.append(bytes([kind]) + len(body).to_bytes(3, "big") + low + bytes(3) + body + back)
     return Message(Type.AGGREGATE, timestamp, 1, b"".join(parts))
+
+
+@pytest.mark.parametrize(("cls", "numbers"), NUMBERS.items())
+def test_numbers_are_those_of_the_specification(cls: type[IntEnum], numbers: dict[str, int]) -> None:
+    assert {member.name: member.value for member in cls} == numbers
 
 
 @pytest.mark.parametrize(("body", "data"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
