@@ -78,22 +78,29 @@ class Socket:
         self.zmq.close()
 
     def _look_again(self) -> None:
-        if self._receive and not self._turn and int(self.zmq.get(zmq.EVENTS)) & zmq.POLLIN:
+        if self._receive and not self._turn and not self.zmq.closed and int(self.zmq.get(zmq.EVENTS)) & zmq.POLLIN:
             self._turn = self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         if self._turn:
             self._turn.cancel()
             self._turn = None
-        assert self._receive
-        for _ in range(TURN):
-            if self.zmq.closed:
-                return
-            try:
-                message = self.zmq.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.ZMQError as error:
-                if error.errno == zmq.EAGAIN:
+        try:
+            for _ in range(TURN):
+                if self.zmq.closed or not self._take():
                     return
+        finally:
+            # Also when `receive` raised: the descriptor will not tell of the messages behind that one.
+            self._look_again()
+
+    def _take(self) -> bool:
+        """Hand over one message; False if there is none."""
+        assert self._receive
+        try:
+            message = self.zmq.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EAGAIN:
                 raise
-            self._receive(message)
-        self._look_again()
+            return False
+        self._receive(message)
+        return True
