@@ -14,6 +14,7 @@ from aiohttp import web
 from mesh.config import Address, Config
 from mesh.control.message import Held
 from mesh.control.url import node_url
+from mesh.errors import ConfigError
 from mesh.gossip.event import Event, MemberChanged
 from mesh.gossip.member import Status
 from mesh.net.api import Api
@@ -63,18 +64,19 @@ class Node:
         config = self.config
         rtmp = listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given)
         http = listen("http.listen", config.http.listen, "http.listen" not in config.given)
-        self._fanout = Fanout(config.egress, config.limits.player_lag_s)
-        self._catalog = Catalog(config.cache)
-        self._streams = Streams(config, self._catalog, self._fanout)
-        load = LoadMeter(lambda: len(self._fanout), lambda: len(self._streams))
+        self.fanout = Fanout(config.egress, config.limits.player_lag_s)
+        self.catalog = Catalog(config.cache)
+        self.streams = Streams(config, self.catalog, self.fanout)
+        load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams))
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
-        self._relay = Relay(context, self._gossip, config.relay, self._catalog.get)
-        self._rtmp = Server(self._streams, self._fanout, SystemRandom())
+        self.gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
+        self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
+        self._rtmp = Server(self.streams, self.fanout, SystemRandom())
+        await self._meet()
         async with asyncio.TaskGroup() as tasks:
             spawn = partial(_spawn, tasks)
-            await self._start(rtmp, http, spawn)
-            chores = [tasks.create_task(chore) for chore in (load.run(), self._fanout.sweep(), self._streams.run())]
+            await self._serve(rtmp, http, spawn)
+            chores = [tasks.create_task(chore) for chore in (load.run(), self.fanout.sweep(), self.streams.run())]
             on_ready()
             await self._draining.wait()
             await self._stop()
@@ -82,46 +84,53 @@ class Node:
                 chore.cancel()
         context.destroy(linger=0)
 
-    async def _start(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
-        await self._gossip.start()
-        await self._relay.start(Address.parse(self.config.mesh.listen).host, self._gossip.card.media)
-        self._streams.join(self._gossip, self._relay)
-        tables, random = self._gossip.tables, SystemRandom()
-        metrics = Metrics(tables, self._catalog, self._fanout, self._relay)
-        api = Api(tables, Survey(self._gossip, self._held, random), self._unready, metrics.text)
+    async def _meet(self) -> None:
+        """Listen for other nodes, and begin to look for them."""
+        await self.gossip.start()
+        try:
+            await self.relay.start(Address.parse(self.config.mesh.listen).host, self.gossip.card.media)
+        except ConfigError:
+            await self.gossip.stop()
+            raise
+        self.streams.join(self.gossip, self.relay)
+
+    async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
+        tables, random = self.gossip.tables, SystemRandom()
+        metrics = Metrics(tables, self.catalog, self.fanout, self.relay)
+        api = Api(tables, Survey(self.gossip, self._held, random), self._unready, metrics.text)
         site = web.Application()
-        site.add_routes([*api.routes(), *Media(self._streams, self._fanout).routes()])
+        site.add_routes([*api.routes(), *Media(self.streams, self.fanout).routes()])
         self._http = web.AppRunner(site, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_S)
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()
-        self._gossip.watch(self._heard)
-        await self._gossip.joined.wait()
+        self.gossip.watch(self._heard)
+        await self.gossip.joined.wait()
         await self._rtmp.start(rtmp, spawn)
 
     async def _stop(self) -> None:
         """End what is served here, so that it goes on elsewhere, then leave."""
-        self._gossip.drain(True)
-        self._streams.close()
+        self.gossip.drain(True)
+        self.streams.close()
         await self._rtmp.stop()
         for _ in range(round(min(self.config.node.drain_s, STOP_S) / STEP_S)):
-            if self._stopping.is_set() or not len(self._fanout):
+            if self._stopping.is_set() or not len(self.fanout):
                 break
             await asyncio.sleep(STEP_S)
         await self._http.cleanup()
-        await self._relay.stop()
-        await self._gossip.stop()
+        await self.relay.stop()
+        await self.gossip.stop()
 
     def _unready(self) -> str:
         if self._draining.is_set():
             return "draining"
-        return "" if self._gossip.joined.is_set() else "joining"
+        return "" if self.gossip.joined.is_set() else "joining"
 
     @property
     def greeting(self) -> str:
         """Where to publish and where to watch, in a few lines for people."""
-        me = self._gossip.tables.members[self._gossip.id]
+        me = self.gossip.tables.members[self.gossip.id]
         host = next(iter(me.card.addresses), "127.0.0.1")
-        rtmp, http = (node_url(me, scheme, self._gossip.tables, host) for scheme in ("rtmp", "http"))
+        rtmp, http = (node_url(me, scheme, self.gossip.tables, host) for scheme in ("rtmp", "http"))
         return (
             f"{me.name} is a node of {self.config.mesh.name!r}\n"
             f"  publish  {rtmp}/live/NAME  (OBS: server {rtmp}/live, stream key NAME)\n"
@@ -130,22 +139,22 @@ class Node:
         )
 
     def _met(self) -> str:
-        tables = self._gossip.tables
+        tables = self.gossip.tables
         names = [tables.display_name(m.id) for m in tables.listed() if m.id != tables.me and m.status.living]
         return ", ".join(sorted(names)) or "nobody yet"
 
     def _heard(self, event: Event) -> None:
         """Log who comes and goes."""
-        if isinstance(event, MemberChanged) and event.id != self._gossip.id:
+        if isinstance(event, MemberChanged) and event.id != self.gossip.id:
             before, member = event.old, event.new
             if member and member.status != Status.JOINING and (before is None or before.status != member.status):
-                name = self._gossip.tables.display_name(event.id)
+                name = self.gossip.tables.display_name(event.id)
                 log.info("%s at %s is %s", name, member.address, member.status)
 
     def _held(self, key: str) -> list[Held]:
         """What this node holds, for a survey."""
-        held = [self._streams.get(key)] if key else list(self._streams)
-        return [Held(s.key, s.log.head, self._streams.players(s)) for s in held if s]
+        held = [self.streams.get(key)] if key else list(self.streams)
+        return [Held(s.key, s.log.head, self.streams.players(s)) for s in held if s]
 
 
 def _spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
