@@ -21,6 +21,10 @@ from mesh.gossip.suspicion import Suspicion, addresses
 
 OVERLAP_S = 2.0
 """A process that was heard so much later than we started runs beside us, and is not the one before us."""
+MAX_RAISES = 3
+"""How often a process may go above another; if that is not enough, the other does the same."""
+STRANGER_S = 1.0
+"""Between two looks at another process that speaks in a peer's name."""
 MAX_INCARNATION = (1 << 53) - 2
 
 
@@ -45,6 +49,7 @@ class Introductions:
         self._oldest = oldest
         self._beat = beat
         self._answered = answered
+        self._raises = 0
 
     def tick(self, now: float) -> None:
         """Say hello wherever it is time to."""
@@ -79,7 +84,10 @@ class Introductions:
         check_card(welcome.card, sender)
         check_beat(welcome.beat)
         address = _address(welcome.reached)
-        if sender.id == self._roster.card.id or self._earlier(welcome.card):
+        if sender.id == self._roster.card.id:
+            return
+        if earlier := self._earlier(welcome.card):
+            self._roster.outbox.send(address, self._you(earlier, now, ""))
             return
         if not self._dialing.answered(address, sender.id):
             raise WireError(f"welcome at {address}, where we asked nobody")
@@ -96,17 +104,18 @@ class Introductions:
             self._roster.outbox.tell(Refused(refuse.reached, refuse.reason[:200]))
 
     def you(self, you: You, sender: Sender, now: float) -> None:
-        """Somebody knows a later process under our id."""
-        card = self._roster.card
-        if you.boot == card.boot or (you.incarnation, you.boot) < (card.incarnation, card.boot):
+        """Somebody knows a later process under our id, or did when we said hello."""
+        card, uptime = self._roster.card, now - self._roster.me.born
+        if you.boot == card.boot or you.incarnation > MAX_INCARNATION:
             return
-        beside_us = you.age_ms / 1000 < now - self._roster.me.born - OVERLAP_S
-        if beside_us and self._roster.me.status is not Status.JOINING:
-            self._roster.outbox.tell(Superseded(you.boot))
-        elif you.incarnation < MAX_INCARNATION:
+        if (you.incarnation, you.boot) > (card.incarnation, card.boot):
+            beside_us = self._roster.me.status is not Status.JOINING and you.age_ms / 1000 < uptime - OVERLAP_S
+            if beside_us or self._raises == MAX_RAISES:
+                self._roster.outbox.tell(Superseded(you.boot))
+                return
             self._raise(you.incarnation + 1)
-            if you.reached and self._dialing.answered(_address(you.reached), sender.id):
-                self.say_hello(_address(you.reached), now)
+        if you.reached and self._dialing.answered(_address(you.reached), sender.id):
+            self.say_hello(_address(you.reached), now)
 
     def in_touch(self, id: str) -> bool:
         """Whether this is a peer whose address is known and good."""
@@ -114,11 +123,11 @@ class Introductions:
         return peer is not None and peer.living and peer.route is not None and not self._suspicion.doubts(id)
 
     def stranger(self, sender: Sender, now: float) -> None:
-        """Whoever speaks where a known peer was, it is another process: perhaps it has started anew."""
+        """Whoever speaks in a known peer's name, it is another process: one that has started anew, or a clone."""
         peer = self._roster.peers.get(sender.id)
-        if peer and peer.route:
-            self._dialing.add(addresses(peer), now, peer.id)
-            peer.route = peer.back = None
+        if peer and sender.host and now >= peer.stranger_at:
+            peer.stranger_at = now + STRANGER_S
+            self._dialing.add([Address(sender.host, peer.member.card.control)], now)
 
     def _reason_to_refuse(self, hello: Hello) -> str:
         card = self._roster.card
@@ -145,8 +154,8 @@ class Introductions:
             before = peer
             self._suspicion.forget(card.id)
             peer = self._roster.meet(card, now - beat.uptime_ms / 1000, now)
-            if before and before.living and before.route:
-                self._roster.outbox.send(before.route, self._you(peer, now, ""))
+            if before and before.living:
+                self._roster.send(before, self._you(peer, now, ""))
         elif peer.member.status is Status.LEFT:
             return None
         elif card.incarnation > peer.member.card.incarnation:
@@ -172,6 +181,7 @@ class Introductions:
 
     def _raise(self, incarnation: int) -> None:
         roster = self._roster
+        self._raises += 1
         card = replace(roster.card, incarnation=incarnation)
         roster.set_me(replace(roster.me, card=card))
         roster.ledger.put(*encode_entry(card))

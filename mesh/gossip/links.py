@@ -6,6 +6,8 @@ from mesh.gossip.roster import Peer, Roster
 
 TOLD = 4
 """Links in one beat; all of them go round in turn."""
+EVERY = 2
+"""Beats from one ping to the next."""
 SMOOTHING = 8
 """A longer RTT than known counts one part in so many, a shorter one at once: queues are not distance."""
 
@@ -37,12 +39,13 @@ class Links:
         self._roster.links[peer.id] = Link(rtt, round(peer.pulse.loss, 3))
 
     def turn(self, now: float) -> tuple[tuple[bytes, int, int], ...]:
-        """Ping the next peer, and return the links that the next beat tells of."""
+        """Ping the next peer, if it is time to, and return the links that the next beat tells of."""
         peers = [peer for peer in self._roster.living() if peer.route]
         if not peers:
             return ()
         self._turn += 1
-        self.ping(peers[self._turn % len(peers)], now)
+        if self._turn % EVERY == 0:
+            self.ping(peers[self._turn // EVERY % len(peers)], now)
         told = [peers[(TOLD * self._turn + n) % len(peers)].id for n in range(min(TOLD, len(peers)))]
         links = [(id, self._roster.links[id]) for id in told if id in self._roster.links]
         return tuple([(bytes.fromhex(id), int(100 * link.rtt_ms), int(1000 * link.loss)) for id, link in links])

@@ -46,6 +46,8 @@ class Peer:
     """Nobody listened where it was, and it gave no sign since."""
     knock_at: float = float("-inf")
     """When its address may be knocked at again."""
+    stranger_at: float = float("-inf")
+    """When we may look again at another process that speaks in its name."""
     gone: float = 0.0
     """When it died or left."""
     digest: int = 0

@@ -35,6 +35,8 @@ WINDOW_PERIODS = 2.0
 ISOLATED_FROM = 4
 """Peers of whom more than half must be silent at once for the fault to be ours."""
 ISOLATED_PATIENCE = 3.0
+SOONEST_S = 0.02
+"""Between two looks at everyone."""
 LATE_S = 0.15
 """By which our own loop may be late before we distrust ourselves."""
 GRACE_S = 2 * PERIOD + 0.2
@@ -81,8 +83,11 @@ class Suspicion:
 
     def heard(self, peer: Peer, now: float) -> None:
         """A sign of a peer's own: whatever was held against it is void."""
+        if peer.refuses and not peer.living and now < peer.gone + WINDOW_PERIODS * peer.pulse.period:
+            return  # sent before it ended, and late
         peer.pulse.heard = now
         peer.refuses = False
+        self.due = min(self.due, now + peer.pulse.patience)
         if peer.id in self._doubts:
             del self._doubts[peer.id]
         if peer.member.status not in (peer.says, Status.LEFT):
@@ -162,7 +167,7 @@ class Suspicion:
                 self._judge(self._roster.peers[id], doubt, now)
         waits = [self._patient_until(peer) for peer in living if peer.id not in self._doubts]
         waits += [doubt.until for doubt in self._doubts.values()]
-        self.due = min(max(min(waits, default=now + 0.25), now + 0.02), now + 0.25)
+        self.due = max(min(waits, default=float("inf")), now + SOONEST_S)
 
     def forget(self, id: str) -> None:
         """A peer left or started anew: nothing is held against it."""
@@ -172,7 +177,7 @@ class Suspicion:
         return peer.pulse.heard + peer.pulse.patience * (ISOLATED_PATIENCE if self._isolated else 1.0)
 
     def _age_ms(self, subject: Peer, now: float) -> int:
-        return int(1000 * (now - subject.pulse.heard))
+        return round(1000 * (now - subject.pulse.heard))
 
     def _verify(self, peer: Peer, now: float, wait: float = VERIFY_S) -> None:
         """Ping it, and ask others for it."""

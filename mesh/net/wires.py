@@ -8,6 +8,7 @@ boot of its sender, then the message itself. Nothing goes back through a ROUTER:
 import logging
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import zmq
@@ -38,11 +39,16 @@ OPTIONS: Options = {
     zmq.SNDHWM: 2000,
     zmq.RCVHWM: 2000,
     zmq.HANDSHAKE_IVL: 2000,
-    zmq.HEARTBEAT_IVL: 1000,
-    zmq.HEARTBEAT_TIMEOUT: 3000,
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
+    zmq.CONNECT_TIMEOUT: 2000,
+    # A connection that is cut gives up after some 4 s, by the kernel's own timers: ZeroMQ's heartbeats cost more than
+    # everything that is said here.
+    zmq.TCP_MAXRT: 4000,
     zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 3,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 1,
 }
 
 
@@ -152,6 +158,11 @@ def _endpoint(address: Address) -> str:
 def _host(frame: zmq.Frame) -> str:
     """The address that a message came from, as the network saw it."""
     try:
-        return str(plain(str(frame.get("Peer-Address"))))
+        return _plain(str(frame.get("Peer-Address")))
     except (zmq.ZMQError, ValueError):
         return ""
+
+
+@lru_cache(4096)
+def _plain(host: str) -> str:
+    return str(plain(host))
