@@ -1,0 +1,46 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.gossip.entry import LeadValue, decode_entry, encode_entry
+from mesh.gossip.member import Lead, LeadState, Replica
+from mesh.media.wire import encode
+from tests.gossip.company import card
+
+ME = card(1).id
+
+CASES = [
+    card(1),
+    Lead(ME, "live/x", 3, LeadState.CLAIM),
+    Lead(ME, "live/x", 3, LeadState.STALLED, "h264 1280x720", "aac 48000x2", 2500),
+    Replica(ME, "live/a b", 1 << 40, card(2).id, (card(3).id, card(2).id)),
+    Replica(ME, "live/y", 1, "", ()),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case).__name__)
+def test_an_entry_survives_its_way(case):
+    assert decode_entry(ME, *encode_entry(case)) == case
+
+
+def test_an_entry_is_its_origins_whoever_wrote_it():
+    key, value = encode_entry(Lead(card(2).id, "live/x", 3, LeadState.LIVE))
+    assert decode_entry(ME, key, value) == Lead(ME, "live/x", 3, LeadState.LIVE)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case).__name__)
+def test_an_entry_under_anothers_key_means_nothing(case):
+    _, value = encode_entry(case)
+    assert decode_entry(ME, "x/live/x", value) is None
+    assert decode_entry(ME, "", value) is None
+
+
+def test_an_entry_of_a_newer_version_means_nothing_yet():
+    assert decode_entry(ME, "s/live/x", encode(LeadValue(1, "dreaming", "", "", 0))) is None
+    assert decode_entry(ME, "z/whatever", b"\x93\x63\x01\x02") is None
+    assert decode_entry(ME, "s/live/\x1b[2J", encode(LeadValue(1, "live", "", "", 0))) is None
+
+
+@given(st.text(), st.binary())
+def test_garbage_means_nothing(key, value):
+    assert decode_entry(ME, key, value) is None

@@ -1,0 +1,223 @@
+import pytest
+
+from mesh.config import Address
+from mesh.errors import WireError
+from mesh.gossip import roster
+from mesh.gossip.event import Raised, Refused, Subscribe, Superseded
+from mesh.gossip.member import Status
+from mesh.gossip.message import Beat, Bye, Hello, Pull, Refuse, Sender, Welcome, You
+from tests.gossip.company import Company, Lone, address, beat, card, hello, sender, welcome
+
+ID = [card(number).id for number in range(9)]
+LATER = {"boot": "f" * 16, "incarnation": 2}
+BEFORE = {"boot": "0" * 16, "incarnation": 1}
+
+
+def test_a_hello_is_answered_where_it_came_from_and_said_back():
+    company = Company()
+    company.membership.receive(hello(1), Sender(ID[1], card(1).boot, "192.168.0.1"), company.now)
+    company.wait(0.05)
+    back = Address("192.168.0.1", 7400)
+    ((to, answer),) = company.sent(Welcome)
+    assert (to, answer.reached) == (back, str(address(0)))
+    assert company.status(1) is Status.ALIVE
+    assert company.sent(Hello) == []
+
+
+def test_the_addresses_of_whoever_says_hello_are_raced_the_one_it_came_from_first():
+    company = Company()
+    company.membership.receive(hello(1), Sender(ID[1], card(1).boot, "192.168.0.1"), company.now)
+    company.membership.handle_timer(company.now)
+    assert [to for to, _ in company.sent(Hello)] == [Address("192.168.0.1", 7400)]
+    company.wait(0.15)
+    assert [to for to, _ in company.sent(Hello)] == [address(1)]
+
+
+def test_the_first_address_that_answers_is_the_way():
+    company = Company()
+    company.membership.dial([address(1), address(2)], company.now)
+    company.membership.handle_timer(company.now)
+    company.say(1, Welcome(card(1), beat(), str(address(2))))
+    company.say(1, Welcome(card(1), beat(), str(address(1))))
+    assert company.membership.route(ID[1]) == address(2)
+    assert company.member(1).address == "10.0.0.2"
+    assert company.events(Subscribe) == [Subscribe(Address("10.0.0.2", 7401))]
+    assert {to for to, _ in company.sent(Pull)} == {address(2)}
+
+
+def test_a_peer_that_is_lost_is_found_at_another_address():
+    company = Company(1)
+    company.wait(20)
+    company.membership.dial([address(5)], company.now)
+    company.membership.handle_timer(company.now)
+    company.say(1, Welcome(card(1), beat(9999), str(address(5))))
+    assert (company.status(1), company.membership.route(ID[1])) == (Status.ALIVE, address(5))
+
+
+def test_a_welcome_where_nobody_was_asked_is_an_error():
+    company = Company()
+    with pytest.raises(WireError, match="asked nobody"):
+        company.say(1, welcome(1))
+    for nonsense in ("", "nowhere", "10.0.0.1"):
+        with pytest.raises(WireError):
+            company.say(1, Welcome(card(1), beat(), nonsense))
+
+
+def test_a_card_of_somebody_else_is_an_error():
+    company = Company()
+    for message in (hello(2), welcome(2)):
+        with pytest.raises(WireError, match="came from"):
+            company.say(1, message)
+    assert [*company.tables.members] == [ID[0]]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (hello(1, mesh="other"), "this is mesh mesh, not other"),
+        (Hello("mesh", 8, card(1, proto=9), beat(), "here"), "this node speaks protocol 1 to 1, not 8 to 9"),
+        (Hello("mesh", 0, card(1, proto=0), beat(), "here"), "this node speaks protocol 1 to 1, not 0 to 0"),
+    ],
+    ids=["mesh", "newer", "older"],
+)
+def test_another_mesh_and_another_age_are_refused_with_the_reason(message, reason):
+    company = Company()
+    company.say(1, message)
+    ((to, refusal),) = company.sent(Refuse)
+    assert (to, refusal.reason) == (address(1), reason)
+    assert ID[1] not in company.tables.members
+
+
+def test_a_refusal_is_told_if_we_had_asked():
+    company = Company()
+    company.say(1, Refuse("no", str(address(1))))
+    assert company.events(Refused) == []
+    company.membership.dial([address(1)], company.now)
+    company.say(1, Refuse("no" * 500, str(address(1))))
+    (refused,) = company.events(Refused)
+    assert refused.address == "10.0.0.1:7400" and len(refused.reason) == 200
+
+
+def test_our_own_address_is_noticed_and_dropped():
+    company = Company()
+    company.membership.dial([address(0)], company.now, kept=True)
+    company.wait(0.1)
+    ((_, message),) = company.sent(Hello)
+    company.say(0, message)
+    company.wait(60)
+    assert company.sent(Hello) == [] and company.events(Superseded) == []
+
+
+def test_a_node_that_starts_anew_is_taken_back_at_once():
+    company = Company(1)
+    company.say(1, hello(1, **LATER), **LATER)
+    assert (company.member(1).card.boot, company.status(1)) == (LATER["boot"], Status.ALIVE)
+    company.say(1, beat(5000))
+    assert company.member(1).card.boot == LATER["boot"]
+
+
+def test_the_process_before_is_told_in_case_it_still_runs():
+    company = Company(1)
+    company.say(1, hello(1, **LATER), **LATER)
+    assert (address(1), You(2, LATER["boot"], 0, "")) in company.sent(You)
+
+
+def test_a_process_before_the_one_we_know_is_told_so_and_not_taken():
+    company = Company(1)
+    company.say(1, hello(1, **BEFORE), **BEFORE)
+    ((to, you),) = company.sent(You)
+    assert (to, you.incarnation, you.boot, you.reached) == (address(1), 1, card(1).boot, str(address(0)))
+    assert company.member(1).card.boot == card(1).boot
+
+
+def test_a_node_that_has_lost_its_disk_goes_above_what_it_was_and_says_hello_again():
+    company = Lone()
+    company.membership.dial([address(1)], company.now)
+    company.say(1, You(7, "a" * 16, 300, str(address(1))))
+    assert company.events(Raised) == [Raised(8)]
+    ((to, again),) = company.sent(Hello)
+    assert (to, again.card.incarnation, company.member(0).card.incarnation) == (address(1), 8, 8)
+
+
+def test_what_is_no_news_of_ourselves_changes_nothing():
+    company = Company(1)
+    company.say(1, You(1 << 60, "a" * 16, 0, ""))
+    company.say(1, You(9, card(0).boot, 0, ""))
+    company.say(1, You(0, "a" * 16, 0, ""))
+    assert company.events(Raised | Superseded) == []
+
+
+def test_who_is_told_of_a_later_process_that_runs_beside_it_must_stop():
+    company = Company(1)
+    company.wait(10, 1)
+    company.say(1, You(1, "a" * 16, 100, ""))
+    assert company.events(Superseded) == [Superseded("a" * 16)]
+
+
+def test_who_is_told_of_one_that_ended_before_it_started_goes_above_it():
+    company = Company(1)
+    company.say(1, You(4, "a" * 16, 3_600_000, ""))
+    assert company.events(Raised | Superseded) == [Raised(5)]
+
+
+def test_two_that_go_above_each_other_do_not_do_so_for_ever():
+    company = Company(1)
+    for incarnation in (3, 6, 9, 12):
+        company.say(1, You(incarnation, "a" * 16, 3_600_000, ""))
+    assert company.events(Raised | Superseded) == [Raised(4), Raised(7), Raised(10), Superseded("a" * 16)]
+
+
+def test_another_process_under_our_id_that_says_hello_is_told_or_heeded():
+    company = Company()
+    company.say(0, hello(0, **BEFORE), **BEFORE)
+    ((_, you),) = company.sent(You)
+    assert (you.incarnation, you.boot) == (1, card(0).boot)
+    company.say(0, hello(0, **LATER), **LATER)
+    assert company.events(Superseded) == [Superseded(LATER["boot"])]
+
+
+def test_a_known_node_that_speaks_as_another_process_is_looked_at_now_and_then():
+    company = Company(1)
+    for seq in range(1000, 1010):
+        company.say(1, beat(seq), **LATER)
+        company.wait(0.05, 1)
+    assert [to for to, _ in company.sent(Hello)] == [address(1)]
+    assert company.member(1).card.boot == card(1).boot
+    company.say(1, Welcome(card(1, **LATER), beat(), str(address(1))), **LATER)
+    assert company.member(1).card.boot == LATER["boot"]
+
+
+def test_the_same_process_does_not_come_back_from_a_goodbye():
+    company = Company(1)
+    company.say(1, Bye())
+    for message in (beat(9000), hello(1)):
+        company.say(1, message)
+    assert company.status(1) is Status.LEFT
+    company.say(1, hello(1, **LATER), **LATER)
+    assert company.status(1) is Status.ALIVE
+
+
+def test_what_was_published_meanwhile_is_not_undone_by_a_late_answer():
+    company = Company(1)
+    company.say(1, beat(500, state=Status.DRAINING))
+    company.say(1, Hello("mesh", 1, card(1), beat(499, state=Status.JOINING), str(address(0))))
+    assert company.status(1) is Status.DRAINING
+
+
+def test_strangers_who_said_no_hello_are_nobody():
+    company = Company()
+    for message in (beat(), Bye(), Pull(ID[0], card(0).boot, 0)):
+        company.say(1, message)
+    company.wait(2.0)
+    assert company.sent(object) and all(isinstance(message, Beat) for _, message in company.sent(object))
+    assert [*company.tables.members] == [ID[0]]
+
+
+def test_only_so_many_can_be_met(monkeypatch):
+    monkeypatch.setattr("mesh.gossip.introduction.MAX_PEERS", 3)
+    assert roster.MAX_PEERS > 200
+    company = Company()
+    for number in range(1, 9):
+        company.say(number, hello(number))
+    assert len(company.tables.members) == 4
+    assert sender(3).id in company.tables.members

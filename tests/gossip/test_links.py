@@ -1,0 +1,52 @@
+from mesh.gossip.member import Link
+from mesh.gossip.message import Beat, Ping, Pong
+from tests.gossip.company import Company, card
+
+
+def pings(company: Company) -> list[tuple[object, Ping]]:
+    return [(to, ping) for to, ping in company.sent(Ping) if ping.nonce]
+
+
+def test_a_new_peer_is_measured_at_once():
+    company = Company()
+    company.meet(1)
+    ((_, ping),) = pings(company)
+    company.now += 0.004
+    company.say(1, Pong(ping.nonce))
+    link = company.member(0).links[card(1).id]
+    assert (round(link.rtt_ms, 6), link.loss) == (4.0, 0.0)
+
+
+def test_a_shorter_way_counts_at_once_and_a_longer_one_little():
+    company = Company()
+    for rtt in (0.008, 0.004, 0.012):
+        company.meet(1) if rtt == 0.008 else company.wait(2.1, 1)
+        *_, (_, ping) = pings(company)
+        company.membership._links._pings[card(1).id] = (ping.nonce, company.now)
+        company.now += rtt
+        company.say(1, Pong(ping.nonce))
+    assert round(company.member(0).links[card(1).id].rtt_ms, 6) == 5.0
+
+
+def test_a_pong_that_nobody_asked_for_is_ignored():
+    company = Company(1)
+    company.say(1, Pong(12345))
+    company.say(1, Pong(0))
+    assert company.member(0).links == {}
+
+
+def test_all_links_are_told_in_turn_and_all_peers_pinged():
+    company = Company(*range(1, 8))
+    for number in range(1, 8):
+        company.member(0).links[card(number).id] = Link(float(number), 0.0)
+    told, pinged = set(), set()
+    for _ in range(16):
+        company.wait(0.55, *range(1, 8))
+        for to, message in company.sent(Beat | Ping):
+            if isinstance(message, Beat):
+                assert len(message.links) <= 4
+                told |= {(peer.hex(), rtt) for peer, rtt, _ in message.links}
+            elif message.nonce:
+                pinged.add(to.host)
+    assert told == {(card(number).id, 100 * number) for number in range(1, 8)}
+    assert pinged == {f"10.0.0.{number}" for number in range(1, 8)}
