@@ -6,6 +6,7 @@ from mesh.media.frame import Kind
 from mesh.rtmp import chunk, command
 from mesh.rtmp.chunk import ChunkReader
 from mesh.rtmp.command import Command
+from mesh.rtmp.connection import WINDOW
 from mesh.rtmp.event import (
     Event,
     MessageReceived,
@@ -45,6 +46,15 @@ def test_a_player_gets_from_the_address_to_the_stream() -> None:
     assert pair.exchange() == ([], [PlayRequested("live", "cam", {"wait": "5"}, -2000)])
     pair.server.accept_play()
     assert pair.exchange() == ([Playing()], [])
+
+
+def test_a_client_announces_its_chunks_and_its_window() -> None:
+    pair = Pair()
+    connection = pair.server._connection
+    connection._window = 0
+    pair.client.play("rtmp://h/live/cam")
+    pair.exchange()
+    assert (connection._reader.chunk_size, connection._window) == (chunk.SIZE, WINDOW)
 
 
 @pytest.mark.parametrize("action", ["publish", "play"])

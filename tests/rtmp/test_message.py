@@ -84,15 +84,18 @@ def test_an_aggregate_becomes_messages_with_times_from_its_own_on() -> None:
     assert list(message.split_aggregate(whole._replace(payload=whole.payload[:-4]))) == expected
 
 
-def test_times_in_an_aggregate_have_32_bits_and_wrap() -> None:
-    whole = aggregate((8, 0x01000000, b"a"), (8, 0x01000014, b"b"), timestamp=0xFFFFFFFF)
-    assert [part.timestamp for part in message.split_aggregate(whole)] == [0xFFFFFFFF, 19]
+def test_times_and_sizes_in_an_aggregate_have_all_their_bits() -> None:
+    whole = aggregate((8, 0, bytes(0x10203)), (8, 0x12345678, b"b"), timestamp=0xF0000000)
+    first, second = message.split_aggregate(whole)
+    assert (len(first.payload), first.timestamp) == (0x10203, 0xF0000000)
+    assert (second.payload, second.timestamp) == (b"b", 0x02345678)
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         ("08 000001", "aggregate ends 4 bytes into a tag header, expected 11"),
+        ("08 000000 000000 00 000000 0000000b 08", "aggregate ends 1 bytes into a tag header, expected 11"),
         ("08 000005 000000 00 000000 0000", "aggregate has a tag of 5 bytes in the 2 that are left"),
     ],
 )

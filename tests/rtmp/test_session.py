@@ -201,6 +201,14 @@ def test_a_publisher_that_ends_may_begin_again(name: str) -> None:
     assert pair.call("publish", "b", "live") == [PublishRequested("live", "b", {})]
 
 
+def test_an_end_is_answered() -> None:
+    pair = publishing()
+    pair.client._call("FCUnpublish", 9, "cam")
+    pair.server.receive_data(pair.client.data_to_send())
+    unpublished = "NetStream.Unpublish.Success"
+    assert told(pair.server) == [("_result", ""), ("onFCUnpublish", unpublished), ("onStatus", unpublished)]
+
+
 def test_a_player_that_ends_may_begin_again() -> None:
     pair = playing()
     assert pair.call("closeStream") == [PlayEnded("closeStream")]
