@@ -139,7 +139,7 @@ class Reader:
     def _properties(self) -> dict[str, Value]:
         self._descend()
         properties = {}
-        while (key := self._string(_UINT16)) or self.data[self.at : self.at + 1] != b"\x09":
+        while (key := self._string(_UINT16)) or self.data[self.at : self.at + 1] != bytes([OBJECT_END]):
             properties[key] = self.value()
         self.at += 1
         self.depth -= 1
@@ -190,7 +190,7 @@ def _encode_key(key: str) -> bytes:
 
 def _encode_properties(properties: Mapping[str, Value]) -> bytes:
     pairs = [_encode_key(key) + _encode(value) for key, value in properties.items()]
-    return b"".join(pairs) + b"\x00\x00\x09"
+    return b"".join(pairs) + bytes([0, 0, OBJECT_END])
 
 
 _WRITE: dict[type, Callable[[Any], bytes]] = {

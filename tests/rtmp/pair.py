@@ -1,20 +1,12 @@
-"""A client session and a server session joined in memory, and the openings that real clients were recorded to send."""
+"""A client session and a server session joined in memory."""
 
-from pathlib import Path
 from random import Random
 
 from mesh.rtmp.client import ClientSession
 from mesh.rtmp.event import Event
 from mesh.rtmp.session import ServerSession
 
-OPENINGS = Path(__file__).with_name("openings")
-
 METADATA = b"\x02\x00\x0aonMetaData\x08\x00\x00\x00\x00\x00\x00\x09"
-
-
-def opening(name: str) -> bytes:
-    """What this client sent first."""
-    return (OPENINGS / f"{name}.bin").read_bytes()
 
 
 class Pair:

@@ -8,7 +8,8 @@ from mesh.rtmp.chunk import ChunkReader
 from mesh.rtmp.connection import WINDOW
 from mesh.rtmp.event import MessageReceived
 from mesh.rtmp.message import WRAP, Message, Type, UserControl
-from tests.rtmp.pair import Pair, opening, publishing
+from tests.rtmp.pair import Pair, publishing
+from tests.rtmp.recorded import opening
 from tests.rtmp.test_message import aggregate
 
 

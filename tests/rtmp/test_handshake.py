@@ -6,7 +6,7 @@ import pytest
 from mesh.errors import RTMPError
 from mesh.rtmp import handshake
 from mesh.rtmp.handshake import PLAYER, PLAYER_VERSION, SERVER, SIZE, SUFFIX, Handshake
-from tests.rtmp.pair import opening
+from tests.rtmp.recorded import opening
 
 
 def packets(data: bytes) -> tuple[bytes, bytes, bytes]:
