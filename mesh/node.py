@@ -97,7 +97,7 @@ class Node:
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()
         metrics = Metrics(tables, self.catalog, self.fanout, self.relay)
-        api = Api(tables, Survey(self.gossip, self._held, random), self._unready, metrics.text)
+        api = Api(tables, Survey(self.gossip, self._held, random), self.streams.place, self._unready, metrics.text)
         site = web.Application()
         site.add_routes([*api.routes(), *Media(self.streams, self.fanout).routes()])
         self._http = web.AppRunner(site, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_S)

@@ -5,14 +5,14 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from mesh.balance.policy import Action, Redirect, Refuse, place
+from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request
 from mesh.control import reply
 from mesh.control.nodes import nodes
 from mesh.control.reply import body
 from mesh.control.streams import stream, streams
 from mesh.control.url import FORMS, stream_url
 from mesh.gossip.tables import Tables
-from mesh.net.http import CORS, failure, refusals
+from mesh.net.http import CORS, asked_host, failure
 from mesh.net.request import ask
 from mesh.net.survey import Survey
 
@@ -26,11 +26,17 @@ class Api:
     """The routes that are not media."""
 
     def __init__(
-        self, tables: Tables, survey: Survey, unready: Callable[[], str], metrics: Callable[[], bytes]
+        self,
+        tables: Tables,
+        survey: Survey,
+        place: Callable[[Request], Placement],
+        unready: Callable[[], str],
+        metrics: Callable[[], bytes],
     ) -> None:
-        """`unready` says why the node is not to get clients, "" if it is."""
+        """`place` says where a client goes; `unready` why the node is not to get any, "" if it is."""
         self._tables = tables
         self._survey = survey
+        self._place = place
         self._unready = unready
         self._metrics = metrics
 
@@ -65,7 +71,7 @@ class Api:
 
     async def nodes(self, request: web.Request) -> web.Response:
         """Every node."""
-        return _json(nodes(self._tables, _asked(request)))
+        return _json(nodes(self._tables, asked_host(request)))
 
     async def streams(self, request: web.Request) -> web.Response:
         """Every stream."""
@@ -91,14 +97,13 @@ class Api:
             raise failure(400, f"action={action}, expected play or publish")
         if proto not in FORMS:
             raise failure(400, f"proto={proto}, expected {' or '.join(FORMS)}")
-        with refusals():
-            placement = place(ask(key, Action(action), proto, query), self._tables)
+        placement = self._place(ask(key, Action(action), proto, query))
         candidates = placement.candidates if query.get("explain") == "1" else ()
         shown = tuple(reply.Candidate(self._tables.display_name(c.node), c.zone, c.role, c.lost) for c in candidates)
         if isinstance(placement, Refuse):
             return _json(reply.Route("refuse", placement.reasons, status=placement.status, candidates=shown))
         node = placement.node if isinstance(placement, Redirect) else self._tables.me
-        url = stream_url(self._tables.members[node], key, proto, self._tables, _asked(request))
+        url = stream_url(self._tables.members[node], key, proto, self._tables, asked_host(request))
         verb = "redirect" if isinstance(placement, Redirect) else "serve"
         return _json(reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown))
 
@@ -117,7 +122,3 @@ class Api:
 
 def _json(shown: object) -> web.Response:
     return web.Response(text=body(shown), content_type="application/json", headers=CORS)
-
-
-def _asked(request: web.Request) -> str:
-    return request.url.host or ""

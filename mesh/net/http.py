@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import WSMsgType, hdrs, web
@@ -34,6 +35,8 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nCache-Control: no-store\r\nConnection: close\r\n"
     b"Access-Control-Allow-Origin: *\r\n\r\n"
 )
+PREFLIGHT = CORS | {"Access-Control-Allow-Methods": "GET, POST, PUT", "Access-Control-Allow-Headers": "*"}
+PUBLICATION = web.RequestKey("publication", Publication)
 PLAYED = {"flv"}
 PUBLISHED = {"flv", ""}
 FORMATS = {"flv", "ts", "mkv", "mp4", "m3u8"}
@@ -60,7 +63,7 @@ class Media:
 
     async def preflight(self, request: web.Request) -> web.Response:
         """Let pages of other sites play."""
-        return web.Response(status=204, headers=CORS | {"Access-Control-Allow-Methods": "GET, POST, PUT"})
+        return web.Response(status=204, headers=PREFLIGHT)
 
     async def play(self, request: web.Request) -> web.StreamResponse:
         """Serve the stream from here, or say who does."""
@@ -70,20 +73,20 @@ class Media:
             wish = ask(key, Action.PLAY, "ws" if websocket else "flv", request.query)
             placed = await self._streams.play(wish, wait_s(request.query))
         if isinstance(placed, Redirect):
-            raise web.HTTPFound(self._location(request, placed), headers=CORS)
+            raise web.HTTPFound(self._location(request, key, placed), headers=CORS)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
         return await (self._play_websocket if websocket else self._play_flv)(request, placed)
 
     async def expect(self, request: web.Request) -> None:
         """Decide before the body comes: who sends `Expect: 100-continue` waits for the answer, and follows a 307."""
-        request["publication"] = await self._published(request)
+        request[PUBLICATION] = await self._published(request)
         assert request.transport
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def publish(self, request: web.Request) -> web.Response:
         """Take a stream until its body ends."""
-        publication: Publication = request.get("publication") or await self._published(request)
+        publication = request.get(PUBLICATION) or await self._published(request)
         client, key, reader = request.remote, publication.lead.stream, flv.Reader()
         log.info("%s publishes %s as %s", client, key, request.scheme)
         reason = "the connection was closed"
@@ -100,10 +103,12 @@ class Media:
         finally:
             self._streams.unpublish(key, publication)
             log.info("%s published %d messages of %s: %s", client, publication.leader.frames, key, reason)
-        return web.json_response({"stream": key, "messages": publication.leader.frames})
+        return web.json_response({"stream": key, "messages": publication.leader.frames}, headers=CORS)
 
     async def _published(self, request: web.Request) -> Publication:
         key = _key(request, PUBLISHED)
+        if not request.body_exists:
+            raise failure(411, "no body, expected Transfer-Encoding: chunked or Content-Length")
         transport = request.transport
         assert transport
         wish = ask(key, Action.PUBLISH, "flv", request.query)
@@ -112,14 +117,13 @@ class Media:
         with refusals():
             placed = await self._streams.publish(wish, request.remote or "", lambda reason: transport.close())
         if isinstance(placed, Redirect):
-            raise web.HTTPTemporaryRedirect(self._location(request, placed), headers=CORS)
+            raise web.HTTPTemporaryRedirect(self._location(request, key, placed), headers=CORS)
         return placed
 
-    def _location(self, request: web.Request, redirect: Redirect) -> str:
+    def _location(self, request: web.Request, key: str, redirect: Redirect) -> str:
         tables = self._streams.tables
-        query = {**request.query, "via": tables.display_name(tables.me)}
-        key = _key(request, FORMATS)
-        return stream_url(tables.members[redirect.node], key, "flv", tables, request.url.host or "", query)
+        query = request.rel_url.update_query(via=tables.display_name(tables.me)).query
+        return stream_url(tables.members[redirect.node], key, "flv", tables, asked_host(request), query)
 
     async def _play_flv(self, request: web.Request, stream: Stream) -> web.StreamResponse:
         async with self._serving(request, stream.rendition(FLV), HEAD):
@@ -186,9 +190,18 @@ FAILURES = {
     403: web.HTTPForbidden,
     404: web.HTTPNotFound,
     409: web.HTTPConflict,
+    411: web.HTTPLengthRequired,
     415: web.HTTPUnsupportedMediaType,
     503: web.HTTPServiceUnavailable,
 }
+
+
+def asked_host(request: web.Request) -> str:
+    """The host by which the client found this node; empty if it does not say."""
+    try:
+        return urlsplit(f"//{request.headers.get(hdrs.HOST, '')}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _key(request: web.Request, formats: set[str]) -> str:
@@ -199,8 +212,7 @@ def _key(request: web.Request, formats: set[str]) -> str:
         key, form = path, ""
     if form not in formats:
         wanted = " or ".join(f".{known}" for known in sorted(formats) if known)
-        raise failure(404 if request.method == hdrs.METH_GET else 415, f"{path}: expected {wanted} at the end")
+        raise failure(404 if formats is PLAYED else 415, f"{path}: expected {wanted} at the end")
     app, _, name = key.partition("/")
     with refusals():
         return checked_key(app, name)
-

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mesh.balance.policy import Redirect, Refuse, Request, place
+from mesh.balance.policy import Placement, Redirect, Refuse, Request, place
 from mesh.config import Config
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.gossip.event import Event, LeadChanged
@@ -65,7 +65,7 @@ class Streams:
     """All streams that this node holds."""
 
     def __init__(self, config: Config, catalog: Catalog, fanout: Fanout) -> None:
-        self._config = config.stream
+        self._config = config
         self._open = config.mesh.insecure or bool(config.mesh.secret_file)
         self._catalog = catalog
         self._fanout = fanout
@@ -102,6 +102,10 @@ class Streams:
     def players(self, stream: Stream) -> int:
         """How many players read a stream here."""
         return sum(map(self._fanout.players, stream.renditions.values()))
+
+    def place(self, request: Request) -> Placement:
+        """Where a client goes, and why."""
+        return place(replace(request, redirect=request.redirect and self._config.balance.redirect), self.tables)
 
     async def play(self, request: Request, wait_s: float = 0) -> Stream | Redirect:
         """The stream, here or elsewhere. Raises `StreamError` if nobody can serve it."""
@@ -147,7 +151,7 @@ class Streams:
 
     def _placed(self, request: Request) -> Redirect | None:
         """Where the client is sent; None if it is served here."""
-        placement = place(request, self.tables)
+        placement = self.place(request)
         if isinstance(placement, Refuse):
             raise REFUSALS[placement.status]("; ".join(placement.reasons))
         return placement if isinstance(placement, Redirect) else None
@@ -206,7 +210,7 @@ class Streams:
         stream = self._streams.get(key)
         if stream and (ghost := stream.publication):
             now = asyncio.get_running_loop().time()
-            ghost.beat(now, self._config.silence_s)
+            ghost.beat(now, self._config.stream.silence_s)
             if now - ghost.heard_at >= GHOST_S:
                 self.unpublish(key, ghost)
                 ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
@@ -303,18 +307,18 @@ class Streams:
             stream.needed_at = now
         if publication := stream.publication:
             known = publication.lead
-            if publication.beat(now, self._config.silence_s) != known:
+            if publication.beat(now, self._config.stream.silence_s) != known:
                 self._gossip.lead(publication.lead)
         elif stream.fetch:
             supplier = self.tables.members.get(stream.fetch.supplier)
-            if now - stream.needed_at > self._config.linger_s:
+            if now - stream.needed_at > self._config.stream.linger_s:
                 self._drop(stream)
             elif supplier is None or not supplier.status.living:
                 stream.fetch.close()
                 stream.fetch = None
                 stream.left_at = now
                 self._follow(stream)
-        elif now - stream.left_at > self._config.hold_s:
+        elif now - stream.left_at > self._config.stream.hold_s:
             self._drop(stream)
 
     def _drop(self, stream: Stream) -> None:
