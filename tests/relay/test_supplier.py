@@ -322,6 +322,7 @@ REQUESTS = st.one_of(
 def test_whatever_followers_say_it_goes_on(requests: list[tuple[LinkMessage, str, float, bool]]) -> None:
     feeding = Feeding(streams=2)
     for n, (request, sender, pause, taken) in enumerate(requests):
+        feeding.said()
         assert len(feeding.told(request, sender)) <= 1
         feeding.write(video(31 + n, n % 5 == 0))
         while delivery := feeding.supplier.next_delivery(feeding.now):
