@@ -66,7 +66,7 @@ async def assert_faithful(publisher: Publisher, players: Iterable[Player]) -> No
 def compare(sent: Iterable[Tag], player: Player, last: Tag | None = None) -> Comparison:
     """Compare frames in the order of the log, up to `last`; headers need only be some that were sent."""
     sent = [tag for tag in sent if not tag.end]
-    frames = [tag for tag in sent if not tag.config]
+    frames = _growing(tag for tag in sent if not tag.config)
     headers = {(tag.kind, tag.payload) for tag in sent if tag.config}
     places: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for place, tag in enumerate(frames):
@@ -92,6 +92,18 @@ def compare(sent: Iterable[Tag], player: Player, last: Tag | None = None) -> Com
     times = [arrival.at for arrival in player.arrivals]
     result.longest_stall_s = max((b - a for a, b in pairwise(times)), default=0.0)
     return result
+
+
+def _growing(tags: Iterable[Tag]) -> list[Tag]:
+    """With the times of the log, which grow within each kind: a repeated one is moved up by a millisecond."""
+    frames: list[Tag] = []
+    last: dict[int, int] = {}
+    for tag in tags:
+        step = (tag.timestamp - last.get(tag.kind, tag.timestamp - 1) + (1 << 31)) % (1 << 32) - (1 << 31)
+        time = tag.timestamp if step > 0 else last[tag.kind] + 1
+        last[tag.kind] = time
+        frames.append(tag._replace(timestamp=time & 0xFFFFFFFF))
+    return frames
 
 
 def _start(sent: list[Tag], received: list[Tag]) -> int:

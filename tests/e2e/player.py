@@ -38,7 +38,7 @@ class Player:
         self.ended = False
         """Whether the node ended it."""
         self._payloads: set[bytes] = set()
-        self._more = asyncio.Event()
+        self._more, self._over = asyncio.Event(), asyncio.Event()
 
     @property
     def tags(self) -> list[Tag]:
@@ -76,9 +76,9 @@ class Player:
         """Wait for that many frames."""
         await self.until(lambda player: len(player.frames) >= frames, f"expected {frames}")
 
-    async def answered(self) -> None:
-        """Wait for an answer, whatever it says."""
-        await self.until(lambda player: player.status != 0 or player.ended, "expected an answer")
+    async def over(self) -> None:
+        """Wait until the node has ended it, or refused it."""
+        await asyncio.wait_for(self._over.wait(), PATIENCE_S)
 
     async def run(self) -> None:
         """Play."""
@@ -90,6 +90,7 @@ class Player:
             self.status = self.status or str(error)
         finally:
             self.ended = True
+            self._over.set()
             self._more.set()
 
     def _arrived(self, tags: list[Tag]) -> None:

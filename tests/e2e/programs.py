@@ -24,8 +24,12 @@ async def program(*command: str) -> AsyncIterator[Process]:
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
-        await process.communicate()
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def run(*command: str, patience_s: float = PATIENCE_S) -> tuple[int, str]:

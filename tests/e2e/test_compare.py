@@ -58,6 +58,14 @@ def test_any_difference_is_found(what, damage):
     assert len(getattr(report, what)) > (what == "shifts"), report
 
 
+def test_a_time_that_does_not_grow_is_moved_up_and_nothing_else():
+    stuck = [tag._replace(timestamp=tag.timestamp - 40) if place == 78 else tag for place, tag in enumerate(SENT)]
+    moved = [tag._replace(timestamp=tag.timestamp + 1) if tag is stuck[78] else tag for tag in stuck]
+    assert stuck[78].kind == VIDEO
+    assert compare(stuck, received(moved)).faithful
+    assert compare(stuck, received(SENT)).shifts == {0, 39}
+
+
 def test_repeated_bytes_are_told_apart_by_their_place():
     silence = [Tag(AUDIO, 21 * n, b"\xaf\x01\x21\x10") for n in range(50)]
     assert compare(silence, received(silence)).faithful
