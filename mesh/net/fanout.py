@@ -25,6 +25,8 @@ PACE = 2
 TURN_S = 0.010
 """A pass yields to the loop after this long."""
 SWEEP_S = 1.0
+MAX_CONTROL = 64 << 10
+"""Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
 
 
 class Player:
@@ -71,7 +73,10 @@ class Fanout:
         self._walk: Iterator[None] | None = None
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
         self._not_before = 0.0
+        self._spent = 0.0
+        """By the pass that is under way."""
         self._took = 0.0
+        """By the last one."""
         self.sent = 0
         """Bytes handed to the kernel."""
         self.skips = 0
@@ -82,7 +87,7 @@ class Fanout:
     @property
     def full(self) -> bool:
         """Whether the pause between passes is at its cap: nobody else should be sent here."""
-        return self._took * PACE * 1000 >= self._egress.pass_max_ms
+        return bool(self._players) and self._took * PACE * 1000 >= self._egress.pass_max_ms
 
     def players(self, rendition: Rendition) -> int:
         """How many players read it."""
@@ -112,6 +117,8 @@ class Fanout:
     def control(self, player: Player, data: bytes) -> None:
         """Send protocol bytes (an acknowledgement, a pong) as soon as no frame is interrupted by them."""
         player.control += data
+        if len(player.control) > MAX_CONTROL:
+            self.remove(player, f"left {len(player.control)} bytes of answers unread")
         if player.level:
             self._serve(player)
 
@@ -150,15 +157,15 @@ class Fanout:
         if self._walk is None:
             dirty, self._dirty = self._dirty, {}
             self._walk = self._steps(dirty)
-            self._took = 0.0
+            self._spent = 0.0
         for _ in self._walk:
             if loop.time() - started > TURN_S:
-                self._took += loop.time() - started
+                self._spent += loop.time() - started
                 self._next = loop.call_soon(self._pass)
                 return
         self._walk = None
         ended = loop.time()
-        self._took += ended - started
+        self._took = self._spent + ended - started
         pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
         self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
         for rendition in list(self._dirty):
