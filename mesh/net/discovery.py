@@ -82,22 +82,30 @@ class Discovery:
     async def _announce(self, addresses: list[str]) -> None:
         """Be known on these interfaces, until there are others."""
         dns = AsyncZeroconf(interfaces=addresses, ip_version=zeroconf.IPVersion.All)
+        names: asyncio.Queue[str] = asyncio.Queue()
+
+        def heard(service_type: str, name: str, state_change: zeroconf.ServiceStateChange, **_: Any) -> None:
+            if state_change is not zeroconf.ServiceStateChange.Removed:
+                names.put_nowait(name)
+
+        browser = AsyncServiceBrowser(dns.zeroconf, SERVICE, handlers=[heard])
         try:
             async with asyncio.TaskGroup() as tasks:
-
-                def heard(service_type: str, name: str, state_change: zeroconf.ServiceStateChange, **_: Any) -> None:
-                    if state_change is not zeroconf.ServiceStateChange.Removed:
-                        tasks.create_task(self._ask(dns, name))
-
-                browser = AsyncServiceBrowser(dns.zeroconf, SERVICE, handlers=[heard])
+                asking = tasks.create_task(self._ask_all(dns, names))
                 await dns.async_register_service(self._service())
                 while True:
                     await asyncio.sleep(INTERFACES_S)
                     if addresses != _lan_addresses():
                         break
-                await browser.async_cancel()
+                asking.cancel()
         finally:
+            await browser.async_cancel()
             await dns.async_close()
+
+    async def _ask_all(self, dns: AsyncZeroconf, names: asyncio.Queue[str]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                tasks.create_task(self._ask(dns, await names.get()))
 
     async def _ask(self, dns: AsyncZeroconf, name: str) -> None:
         """Try what a service says of itself, if it is a node of our mesh."""

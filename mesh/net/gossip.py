@@ -118,13 +118,13 @@ class Gossip:
 
     async def stop(self) -> None:
         """Say goodbye, and close."""
+        self._running.cancel()
         self._membership.leave(self._now())
         self._flush()
         self._remember()
         self._alarm.cancel()
-        self._running.cancel()
-        await asyncio.wait([self._running])
         self._wires.close()
+        await asyncio.wait([self._running])
         self._state.close()
 
     def watch(self, callback: Callable[[Event], None]) -> None:

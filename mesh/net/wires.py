@@ -114,7 +114,9 @@ class Wires:
                 dealer.close()
 
     def close(self) -> None:
-        """Close everything, once the last words are out."""
+        """Close everything, once the last words are out; a second time is no error."""
+        if self._pub.zmq.closed:
+            return
         talking = [self._pub, *(dealer for dealer, _ in self._dealers.values())]
         for socket in talking:
             socket.zmq.linger = FLUSH_MS
