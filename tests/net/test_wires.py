@@ -1,0 +1,169 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import zmq
+
+from mesh import config
+from mesh.config import Address
+from mesh.errors import WireError
+from mesh.gossip.message import Bye, Ping, Sender
+from mesh.media.wire import MAX_MESSAGE, encode
+from mesh.net.security import Security
+from mesh.net.sockets import Socket
+from mesh.net.state import State
+from mesh.net.wires import IDLE_S, OPTIONS, Wires
+from tests.net.asynctest import asynctest, until
+
+SECRET = "correct horse battery staple"
+BOOT = "b" * 16
+
+
+class End:
+    """The wires of one node, and what came over them."""
+
+    def __init__(self, directory: Path, secret: str) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.state = State.open(config.load(None, [f"node.data_dir={directory}"], {})[0])
+        self.security = Security(self.state, secret)
+        self.received: list[tuple[object, Sender]] = []
+        self.lost: list[Address] = []
+        self.me = Sender(self.state.id, BOOT)
+        self.wires = Wires(self.context, self.security, self.me, self.receive, self.lost.append)
+        self.control, self.gossip = (Address("127.0.0.1", port) for port in self.wires.bind("127.0.0.1", 0, 0))
+
+    def receive(self, message: object, sender: Sender) -> None:
+        if message == Ping(666):
+            raise WireError("ping of 666, expected better")
+        self.received.append((message, sender))
+
+    def raw(self, to: "End") -> Socket:
+        """A DEALER that says what it likes."""
+        dealer = Socket(self.context, zmq.DEALER, None, self.security.dialling())
+        dealer.connect(f"tcp://{to.control}")
+        return dealer
+
+    def close(self) -> None:
+        self.wires.close()
+        self.context.destroy(linger=0)
+        self.state.close()
+
+
+@asynccontextmanager
+async def two(directory: Path, secret: str = "") -> AsyncIterator[tuple[End, End]]:
+    ends = End(directory / "one", secret), End(directory / "other", secret)
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            end.close()
+
+
+@asynctest
+async def test_a_message_for_one_arrives_with_its_sender(tmp_path):
+    async with two(tmp_path) as (one, other):
+        assert one.wires.send(other.control, Ping(7), 0.0)
+        await until(lambda: other.received)
+        assert other.received == [(Ping(7), Sender(one.state.id, BOOT, "127.0.0.1"))]
+
+
+@asynctest
+async def test_a_message_for_all_arrives_at_those_who_subscribed_and_as_long_as_they_do(tmp_path):
+    async with two(tmp_path) as (one, other):
+        other.wires.subscribe(one.gossip)
+        await until(lambda: one.wires.publish(Bye()) or other.received)
+        assert other.received[0] == (Bye(), Sender(one.state.id, BOOT, "127.0.0.1"))
+        other.wires.unsubscribe(one.gossip)
+        await asyncio.sleep(0.05)
+        other.received.clear()
+        one.wires.publish(Bye())
+        await asyncio.sleep(0.05)
+        assert other.received == []
+
+
+@asynctest
+async def test_a_publisher_that_goes_away_is_noticed(tmp_path):
+    async with two(tmp_path) as (one, other):
+        other.wires.subscribe(one.gossip)
+        await until(lambda: one.wires.publish(Bye()) or other.received)
+        one.wires.close()
+        await until(lambda: other.lost)
+        assert other.lost == [one.gossip]
+
+
+@asynctest
+async def test_garbage_is_counted_said_once_and_breaks_nothing(tmp_path, caplog):
+    async with two(tmp_path) as (one, other):
+        random, raw = Random(5), one.raw(other)
+        envelope = bytes.fromhex(one.state.id + BOOT)
+        for frames in (
+            [b""],
+            [b"x"],
+            [envelope],
+            [envelope, encode(Bye()), b""],
+            [b"short", encode(Bye())],
+            [envelope, b""],
+            [envelope, encode(Ping(666))],
+            *([envelope, random.randbytes(random.randrange(60))] for _ in range(100)),
+        ):
+            raw.send(frames)
+        raw.send([envelope, encode(Ping(7))])
+        await until(lambda: other.received)
+        assert [message for message, _ in other.received] == [Ping(7)]
+        assert other.wires.rejected == {"127.0.0.1": 107}
+        assert caplog.text.count("makes no sense") == 1
+        raw.close()
+
+
+@asynctest
+async def test_a_message_that_is_too_long_does_not_arrive(tmp_path):
+    async with two(tmp_path) as (one, other):
+        raw = one.raw(other)
+        envelope = bytes.fromhex(one.state.id + BOOT)
+        raw.send([envelope, bytes(MAX_MESSAGE + 1)])
+        raw.send([envelope, bytes(OPTIONS[zmq.MAXMSGSIZE] + 1)])
+        await until(lambda: other.wires.rejected)
+        await asyncio.sleep(0.05)
+        assert other.wires.rejected.total() == 1
+        raw.close()
+
+
+@asynctest
+async def test_with_a_secret_nobody_speaks_in_anothers_name(tmp_path):
+    async with two(tmp_path, SECRET) as (one, other):
+        raw = one.raw(other)
+        for id in (other.state.id, one.state.id):
+            raw.send([bytes.fromhex(id + BOOT), encode(Ping(7))])
+        await until(lambda: other.received)
+        assert other.received == [(Ping(7), Sender(one.state.id, BOOT, "127.0.0.1"))]
+        assert other.wires.rejected.total() == 1
+        raw.close()
+
+
+@asynctest
+async def test_what_is_idle_is_closed_and_opened_again_when_needed(tmp_path):
+    async with two(tmp_path) as (one, other):
+        for count, now in enumerate((0.0, IDLE_S - 1), 1):
+            one.wires.send(other.control, Ping(1), now)
+            await until(lambda count=count: len(other.received) == count)
+        (first,) = one.wires._dealers.values()
+        one.wires.close_idle(IDLE_S + 1)
+        assert not first[0].zmq.closed
+        one.wires.close_idle(2 * IDLE_S)
+        assert first[0].zmq.closed
+        one.wires.send(other.control, Ping(1), 2 * IDLE_S)
+        await until(lambda: len(other.received) == 3)
+
+
+@asynctest
+async def test_a_goodbye_is_out_before_everything_is_closed(tmp_path):
+    async with two(tmp_path) as (one, other):
+        other.wires.subscribe(one.gossip)
+        one.wires.send(other.control, Ping(1), 0.0)
+        await until(lambda: one.wires.publish(Ping(2)) or len({message for message, _ in other.received}) == 2)
+        one.wires.publish(Bye())
+        one.wires.send(other.control, Bye(), 0.0)
+        one.wires.close()
+        await until(lambda: [message for message, _ in other.received].count(Bye()) == 2)
