@@ -55,7 +55,10 @@ class Pushes:
         """Send one message, of `size` bytes in all; False if nothing takes it now."""
         if peer not in self._sockets and not self._connect(peer):
             return False
-        return self._sockets[peer][1].send(parts, copy=size < ZERO_COPY)
+        taken = self._sockets[peer][1].send(parts, copy=size < ZERO_COPY)
+        if not taken:
+            self.check(peer)
+        return taken
 
     def check(self, peer: str) -> None:
         """Let go of a connection to where the peer is no more."""

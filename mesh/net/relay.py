@@ -173,6 +173,7 @@ class Relay:
             old.close()
 
         def report(fetch: Fetch, state: State) -> None:
+            log.debug("= %s from %s is %s %s", stream, fetch.supplier, state, fetch.reason)
             if state is State.CLOSED:
                 del self._fetches[stream]
             self._supplier.rerouted(stream)

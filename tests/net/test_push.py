@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -52,9 +53,14 @@ def test_messages_arrive_as_they_are_whether_copied_or_not(size: int) -> None:
     joined(test)
 
 
-def test_nothing_is_taken_before_the_connection_stands() -> None:
+def test_nothing_is_taken_while_nobody_listens() -> None:
     async def test(follower: Follower) -> None:
-        assert not follower.pushes.send("f", [b"stale"], 5)
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            follower.endpoint = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
+            for _ in range(100):
+                assert not follower.pushes.send("f", [b"stale"], 5)
+        follower.pull.bind(follower.endpoint)
         assert await follower.sent(b"fresh") == [b"head", b"fresh"]
         assert not follower.pull.poll(10)
 
@@ -79,6 +85,16 @@ def test_a_follower_that_moved_is_connected_anew() -> None:
         follower.endpoint = "tcp://127.0.0.1:1"
         follower.pushes.check("f")
         assert len(follower.pushes) == 0
+
+    joined(test)
+
+
+def test_a_follower_that_moved_is_found_when_the_old_place_takes_nothing() -> None:
+    async def test(follower: Follower) -> None:
+        there, follower.endpoint = follower.endpoint, "tcp://127.0.0.1:1"
+        assert not follower.pushes.send("f", [b"x"], 1)
+        follower.endpoint = there
+        assert await follower.sent(b"x") == [b"head", b"x"]
 
     joined(test)
 

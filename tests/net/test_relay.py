@@ -1,10 +1,9 @@
 import asyncio
-import functools
 import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -17,19 +16,8 @@ from mesh.media.wire import decode, encode
 from mesh.net.relay import Fetch, Relay
 from mesh.relay.follower import State
 from mesh.stream.log import Budget, StreamLog
+from tests.net.asynctest import asynctest, until
 from tests.relay.sample import STREAM, at, extend, gops, held, video
-
-TIMEOUT_S = 10
-
-
-def asynctest(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """A test that is a coroutine."""
-
-    @functools.wraps(test)
-    def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 3 * TIMEOUT_S))
-
-    return run
 
 
 class Host:
@@ -99,14 +87,6 @@ async def mesh(ids: str, lag_s: float = 3.0) -> AsyncIterator[list[Host]]:
         for host in made.hosts.values():
             await host.relay.stop()
         made.context.destroy(linger=0)
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait for something to become true."""
-    deadline = asyncio.get_running_loop().time() + TIMEOUT_S
-    while not true():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.001)
 
 
 def is_copy(replica: StreamLog, original: StreamLog) -> bool:
@@ -306,7 +286,7 @@ def test_nothing_is_left_open() -> None:
             extend(a.log(), *gops(25, size=100_000), leader="a")
             b.fetch("a")
             c.fetch("b").switch("a")
-            await until(lambda: c.states and b.states)
+            await until(lambda: b.logs[STREAM].head == c.logs[STREAM].head == at(26))
 
     asyncio.run(relay_and_stop())
     before = descriptors()
