@@ -32,22 +32,16 @@ from mesh.gossip.tables import Tables
 from mesh.net.addresses import usable
 from mesh.net.alarm import Alarm
 from mesh.net.discovery import Discovery
-from mesh.net.listen import NEXT, listen, port_of
+from mesh.net.knock import refuses
+from mesh.net.ports import free_ports
 from mesh.net.security import Security, read_secret
 from mesh.net.state import State
 from mesh.net.wires import Wires
 
 log = logging.getLogger("mesh.gossip")
 
-PORTS = 3
-"""Control, gossip and media, one after the other."""
 TIDY_S = 10.0
 """Between two looks at what is idle, and at what is new and worth remembering."""
-KNOCK_S = 1.0
-KNOCK_AGAIN_S = (0.0, 0.05, 0.2)
-"""Pauses before each knock: a process that is being killed may take a moment to close its port."""
-
-
 TOLD = MemberChanged | LeadChanged | ReplicaChanged | Superseded
 """The events that watchers get."""
 
@@ -181,28 +175,11 @@ class Gossip:
     def _bind(self) -> tuple[int, int, int]:
         """Take the ports for control, gossip and media; the last is for others to bind. Raises `ConfigError`."""
         host, _ = Address.parse(self._config.mesh.listen)
-        control, gossip, media = self._free_ports()
+        control, gossip, media = free_ports(self._config)
         try:
             return *self._wires.bind(host, control, gossip), media
         except zmq.ZMQError as error:
             raise ConfigError(f"mesh.listen: cannot listen on ports {control} and {gossip}: {error}") from None
-
-    def _free_ports(self) -> tuple[int, int, int]:
-        host, port = Address.parse(self._config.mesh.listen)
-        tries = NEXT if port and "mesh.listen" not in self._config.given else 1
-        for base in range(port, port + tries * PORTS, PORTS):
-            taken = []
-            try:
-                for number in range(PORTS):
-                    taken.append(listen("mesh.listen", str(Address(host, base + number if base else 0))))
-                control, gossip, media = map(port_of, taken)
-                return control, gossip, media
-            except ConfigError as error:
-                reason = error
-            finally:
-                for socket in taken:
-                    socket.close()
-        raise reason
 
     def _make_card(self, boot: str, control: int, gossip: int, media: int) -> Card:
         state, config = self._state, self._config
@@ -295,21 +272,6 @@ class Gossip:
         return host or "127.0.0.1"
 
     async def _knock(self, knock: Knock) -> None:
-        if await _refuses(knock.address):
+        if await refuses(knock.address):
             self._membership.refused(knock.id, self._now())
             self._flush()
-
-
-async def _refuses(address: Address) -> bool:
-    """Whether nobody listens there, on a host that is there to say so."""
-    for pause in KNOCK_AGAIN_S:
-        await asyncio.sleep(pause)
-        try:
-            async with asyncio.timeout(KNOCK_S):
-                _, writer = await asyncio.open_connection(*address)
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-        writer.close()
-    return False

@@ -1,0 +1,34 @@
+import asyncio
+
+from mesh.config import Address
+from mesh.net import knock
+from mesh.net.knock import refuses
+from mesh.net.listen import listen, port_of
+from tests.net.asynctest import asynctest
+
+
+@asynctest
+async def test_a_port_where_nobody_listens_refuses():
+    with listen("here", "127.0.0.1:0") as socket:
+        port = port_of(socket)
+        assert not await refuses(Address("127.0.0.1", port))
+    assert await refuses(Address("127.0.0.1", port))
+
+
+@asynctest
+async def test_a_process_that_is_being_killed_is_given_a_moment():
+    socket = listen("here", "127.0.0.1:0")
+    asyncio.get_running_loop().call_later(0.03, socket.close)
+    assert await refuses(Address("127.0.0.1", port_of(socket)))
+
+
+@asynctest
+async def test_a_host_that_says_nothing_does_not_refuse(monkeypatch):
+    monkeypatch.setattr(knock, "ANSWER_S", 0.05)
+    assert not await refuses(Address("nowhere.invalid", 7400))
+
+    async def nothing(*address: object) -> None:
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(asyncio, "open_connection", nothing)
+    assert not await refuses(Address("127.0.0.1", 7400))
