@@ -333,6 +333,23 @@ def test_the_old_link_serves_until_the_new_one_does() -> None:
     assert alone.follower.dropped["unknown link"] == 1
 
 
+@pytest.mark.parametrize(("node", "moves"), [("other", True), ("me", False)])
+def test_it_moves_where_it_is_sent_but_not_to_itself(node: str, moves: bool) -> None:
+    alone = Alone()
+    alone.told(Moved, node)
+    assert (alone.follower.state is State.MOVED) == moves
+    assert alone.follower.supplier == (node if moves else "s")
+
+
+def test_a_supplier_that_is_being_left_cannot_send_it_elsewhere() -> None:
+    alone = Alone(*gops(30))
+    alone.opened()
+    alone.given(at(31), video(31))
+    alone.follower.open("better", 1)
+    alone.told(Moved, "other")
+    assert alone.follower.supplier == "better"
+
+
 def test_a_silent_supplier_is_asked_how_far_it_is() -> None:
     alone = Alone(*gops(30))
     alone.opened()
