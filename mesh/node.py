@@ -67,7 +67,7 @@ class Node:
         self.fanout = Fanout(config.egress, config.limits.player_lag_s)
         self.catalog = Catalog(config.cache)
         self.streams = Streams(config, self.catalog, self.fanout)
-        load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams))
+        load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams), lambda: self.fanout.sent)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
         self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
@@ -149,7 +149,7 @@ class Node:
             before, member = event.old, event.new
             if member and member.status != Status.JOINING and (before is None or before.status != member.status):
                 name = self.gossip.tables.display_name(event.id)
-                log.info("%s at %s is %s", name, member.address, member.status)
+                log.info("%s is %s", f"{name} at {member.address}" if member.address else name, member.status)
 
     def _held(self, key: str) -> list[Held]:
         """What this node holds, for a survey."""

@@ -12,16 +12,19 @@ PERIOD_S = 0.5
 TICK_S = 0.05
 """How often the event loop is asked to be on time."""
 SMOOTHING = 0.5
+LOOPBACK = "lo"
 
 
 class LoadMeter:
     """Measures once each half second."""
 
-    def __init__(self, players: Callable[[], int], streams: Callable[[], int]) -> None:
+    def __init__(self, players: Callable[[], int], streams: Callable[[], int], sent: Callable[[], int]) -> None:
+        """`sent` counts the bytes that this node itself has sent to players."""
         self._players = players
         self._streams = streams
+        self._sent = sent
         self._lag_s = 0.0
-        self._network = (0.0, 0, 0)
+        self._counted = (0.0, 0, 0, 0)
         self.load = Load()
 
     async def run(self) -> None:
@@ -57,13 +60,16 @@ class LoadMeter:
             self._lag_s = max(self._lag_s, loop.time() - due)
 
     def _rates(self) -> tuple[int, int]:
-        now, counters = time.monotonic(), psutil.net_io_counters()
-        then, received, sent = self._network
-        self._network = (now, counters.bytes_recv, counters.bytes_sent)
+        """What the interfaces carry; loopback counts for nothing but what this node sends over it."""
+        now = time.monotonic()
+        nics = [counters for name, counters in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
+        counts = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics), self._sent()
+        then, *before = self._counted
+        self._counted = now, *counts
         if not then or now <= then:
             return 0, 0
-        bits = 8 / (now - then)
-        return int((counters.bytes_recv - received) * bits), int((counters.bytes_sent - sent) * bits)
+        received, sent, served = (int((new - old) * 8 / (now - then)) for new, old in zip(counts, before, strict=True))
+        return received, max(sent, served)
 
 
 def _smooth(old: float, new: float) -> float:
@@ -71,6 +77,6 @@ def _smooth(old: float, new: float) -> float:
 
 
 def _capacity_bps() -> int:
-    """The speed of the fastest interface that is up and knows its speed; loopback does not count."""
-    speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and name != "lo"]
+    """The speed of the fastest interface that is up and knows its speed; 0 if none does."""
+    speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and name != LOOPBACK]
     return max(speeds, default=0) * 1_000_000

@@ -16,7 +16,7 @@ def measured(meter: LoadMeter, stall_s: float = 0) -> None:
 
 
 def test_players_and_streams_are_counted_and_shares_are_shares() -> None:
-    meter = LoadMeter(players=lambda: 7, streams=lambda: 3)
+    meter = LoadMeter(players=lambda: 7, streams=lambda: 3, sent=lambda: 0)
     measured(meter)
     load = meter.load
     assert (load.players, load.streams) == (7, 3)
@@ -25,7 +25,14 @@ def test_players_and_streams_are_counted_and_shares_are_shares() -> None:
     assert load.rx_bps >= 0 <= load.tx_bps
 
 
+def test_what_the_node_sends_counts_even_over_loopback() -> None:
+    clock = time.monotonic()
+    meter = LoadMeter(players=lambda: 0, streams=lambda: 0, sent=lambda: int((time.monotonic() - clock) * 125_000_000))
+    measured(meter)
+    assert 900_000_000 < meter.load.tx_bps < 1_100_000_000
+
+
 def test_a_blocked_loop_shows_as_lag() -> None:
-    meter = LoadMeter(players=lambda: 0, streams=lambda: 0)
+    meter = LoadMeter(players=lambda: 0, streams=lambda: 0, sent=lambda: 0)
     measured(meter, stall_s=0.2)
     assert meter.load.loop_lag_ms >= 150
