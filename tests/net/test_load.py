@@ -29,7 +29,7 @@ def test_what_the_node_sends_counts_even_over_loopback() -> None:
     clock = time.monotonic()
     meter = LoadMeter(players=lambda: 0, streams=lambda: 0, sent=lambda: int((time.monotonic() - clock) * 125_000_000))
     measured(meter)
-    assert 900_000_000 < meter.load.tx_bps < 1_100_000_000
+    assert meter.load.tx_bps > 500_000_000
 
 
 def test_a_blocked_loop_shows_as_lag() -> None:
