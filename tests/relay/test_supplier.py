@@ -108,6 +108,8 @@ def test_another_open_takes_the_place_of_the_one_before() -> None:
     feeding.told(Open(STREAM, 2, (1, LEADER, at(25)), PLENTY))
     assert [link.id for link in feeding.supplier] == [2]
     assert feeding.delivered() == list(range(25, 31))
+    feeding.told(Close(STREAM, 2))
+    assert not feeding.supplier.serves("f")
 
 
 def test_a_stream_that_is_not_here_is_gone() -> None:
@@ -122,8 +124,14 @@ def test_out_of_credit_it_waits_and_overshoots_by_one_frame_at_most() -> None:
     assert feeding.delivered() == []
     feeding.told(Credit(STREAM, 1, 301))
     assert feeding.delivered() == [4]
-    feeding.told(Credit(STREAM, 1, 250))
-    assert feeding.delivered() == []
+
+
+def test_credit_that_comes_late_takes_nothing_back() -> None:
+    feeding = Feeding()
+    feeding.open((1, LEADER, at(1)), credit=0)
+    feeding.told(Credit(STREAM, 1, 200))
+    feeding.told(Credit(STREAM, 1, 100))
+    assert feeding.delivered() == [1, 2]
 
 
 def test_credit_for_an_unknown_link_tells_its_follower_to_open_another() -> None:
@@ -202,6 +210,24 @@ def test_a_connection_that_takes_nothing_for_two_seconds_is_lost_with_all_its_li
         feeding.wait(0.01)
     assert feeding.now == pytest.approx(BLOCKED_S, abs=0.3)
     assert said + feeding.said() == [Gone(stream, 1, Reason.NO_LINK) for stream in feeding.logs]
+
+
+@pytest.mark.parametrize("relief", ["a message is taken", "its last link is closed"])
+def test_how_long_a_connection_has_taken_nothing_is_counted_from_the_last_relief(relief: str) -> None:
+    feeding = Feeding()
+    for n, feeding.now in ((31, 0.0), (32, BLOCKED_S), (33, 2 * BLOCKED_S)):
+        if not feeding.supplier.serves("f"):
+            feeding.open((1, LEADER, at(n)))
+        feeding.write(video(n))
+        delivery = feeding.supplier.next_delivery(feeding.now)
+        assert delivery
+        feeding.supplier.blocked(delivery, feeding.now)
+        assert feeding.supplier.serves("f") and feeding.said() == []
+        if relief == "a message is taken":
+            feeding.supplier.sent(delivery, feeding.now)
+            feeding.supplier.handle_timer(feeding.now + 1)
+        else:
+            feeding.told(Close(STREAM, 1))
 
 
 def test_a_blocked_follower_holds_up_nobody_else() -> None:
