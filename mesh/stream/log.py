@@ -59,8 +59,8 @@ class Budget:
         self.used -= log.size
 
     def reclaim(self) -> None:
-        """Make the largest logs give until there is room again."""
-        while self.used > self.limit - self.limit // SLACK:
+        """Make the largest logs give until there is room again; what one gives is enough for some time."""
+        while self.used > self.limit:
             largest = max(self._logs, key=lambda log: log.size)
             if not largest.give():
                 return
