@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from mesh.media import flv
 from mesh.media.frame import EPOCH_SHIFT, Frame, Kind
+from mesh.stream.leader import Leader
 from mesh.stream.log import START, Budget, StreamLog
 from mesh.stream.rendition import FLV, TURN, WEBSOCKET_FLV, Format, Piece, Rendition
+from tests.media.clip import AAC, H264, HEVC, OPUS, clip, packets, tags
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, begun, extend, header, keyframe, picture, roomy, sound
 
 FIRST = 1 << EPOCH_SHIFT
@@ -282,6 +284,20 @@ def test_however_a_player_reads_it_gets_frames_in_order_and_whole(steps, data):
     media = [tag for tag in flv.Reader().feed(got) if tag.payload not in (AVC_HEADER, AAC_HEADER)]
     places = [sent.index(tag) for tag in media]
     assert places == sorted(set(places))
+
+
+@pytest.mark.parametrize("coding", [(H264, AAC), (HEVC, OPUS)], ids=["h264-aac", "hevc-opus"])
+def test_ffmpeg_plays_it_from_the_newest_keyframe_on(coding):
+    log = roomy()
+    leader = Leader(log, 1, "n1")
+    published = clip(*coding)
+    for message in tags(published):
+        leader.write(*message)
+    data, _ = read_all(Rendition(log, FLV))
+    played, whole = packets(data), packets(published)
+    assert played[0].keyframe
+    assert played == whole[len(whole) - len(played) :]
+    assert 0 < len(played) < len(whole)
 
 
 def test_headers_take_the_time_of_the_frame_they_serve():
