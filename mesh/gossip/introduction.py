@@ -73,7 +73,7 @@ class Introductions:
             self._meet_myself(hello, back)
         elif earlier := self._earlier(hello.card):
             outbox.send(back, self._you(earlier, now, hello.reached))
-        elif peer := self._admit(hello.card, hello.beat, now):
+        elif peer := self._admit(hello.card, hello.beat, sender.host, now):
             peer.back = back
             self._roster.send(peer, Welcome(self._roster.card, self._beat(now), hello.reached))
             if peer.route is None:
@@ -93,7 +93,7 @@ class Introductions:
             raise WireError(f"welcome at {address}, where we asked nobody")
         known = self._roster.peers.get(sender.id)
         in_touch = known and known.copy.boot == sender.boot and self.in_touch(sender.id)
-        peer = self._admit(welcome.card, welcome.beat, now)
+        peer = self._admit(welcome.card, welcome.beat, address.host, now)
         if peer and not in_touch:
             self._roster.set_route(peer, address)
             self._answered(peer, now)
@@ -145,7 +145,7 @@ class Introductions:
             return peer
         return None
 
-    def _admit(self, card: Card, beat: Beat, now: float) -> Peer | None:
+    def _admit(self, card: Card, beat: Beat, host: str, now: float) -> Peer | None:
         """Take this in as a sign of a peer, new or known; None for one that has left."""
         peer = self._roster.peers.get(card.id)
         if peer is None or peer.copy.boot != card.boot:
@@ -153,7 +153,7 @@ class Introductions:
                 return None
             before = peer
             self._suspicion.forget(card.id)
-            peer = self._roster.meet(card, now - beat.uptime_ms / 1000, now)
+            peer = self._roster.meet(card, host, now - beat.uptime_ms / 1000, now)
             if before and before.living:
                 self._roster.send(before, self._you(peer, now, ""))
         elif peer.member.status is Status.LEFT:

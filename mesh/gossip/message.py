@@ -25,6 +25,7 @@ Row = tuple[str, str, int, int]
 
 STATES = (Status.JOINING, Status.ALIVE, Status.DRAINING)
 """What a node may say of itself; a beat carries the index."""
+LOADS = [field.name for field in fields(Load)]
 
 
 class Sender(NamedTuple):
@@ -237,7 +238,7 @@ def check_beat(beat: Beat) -> None:
         raise WireError(f"beat has state {beat.state}, expected 0 to {len(STATES) - 1}")
     if min(beat.seq, beat.version, beat.uptime_ms) < 0:
         raise WireError("beat has a negative number")
-    if any(getattr(beat.load, field.name) < 0 for field in fields(Load)):
+    if any(getattr(beat.load, name) < 0 for name in LOADS):
         raise WireError("beat has a negative load")
     if len(beat.links) > 16 or any(len(peer) != 16 or rtt < 0 or loss < 0 for peer, rtt, loss in beat.links):
         raise WireError("beat has links out of range")

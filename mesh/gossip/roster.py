@@ -106,12 +106,12 @@ class Roster:
         if address := peer.route or peer.back:
             self.outbox.send(address, message)
 
-    def meet(self, card: Card, born: float, now: float) -> Peer:
-        """Take in a node that has introduced itself: a new one, or a new process of a known one."""
+    def meet(self, card: Card, host: str, born: float, now: float) -> Peer:
+        """Take in a node that has introduced itself from `host`: a new one, or a new process of a known one."""
         old = self.peers.get(card.id)
         if old:
             self.show(card.id, [(key, 0, None) for key in old.copy.entries])
-        peer = Peer(Member(card, Status.JOINING, born=born), Copy(card.boot), Pulse(now))
+        peer = Peer(Member(card, Status.JOINING, address=host, born=born), Copy(card.boot), Pulse(now))
         peer.subscribed = old.subscribed if old else None
         self.peers[card.id] = peer
         self._entries[card.id] = {}

@@ -16,7 +16,7 @@ ID = [card(number).id for number in range(5)]
 def roster_of(*peers: int) -> Roster:
     roster = Roster(card(0), FullMesh(), Random(1), 0.0)
     for number in peers:
-        peer = roster.meet(card(number), 0.0, 0.0)
+        peer = roster.meet(card(number), "10.0.0.1", 0.0, 0.0)
         roster.set_route(peer, address(number))
         roster.set_status(peer, Status.ALIVE, 0.0)
     roster.outbox.events.clear()
@@ -43,7 +43,7 @@ class OnlySmallIds(FullMesh):
 
 def test_a_peer_that_answered_is_heard_where_it_publishes():
     roster = Roster(card(0), FullMesh(), Random(1), 0.0)
-    peer = roster.meet(card(1), 0.0, 0.0)
+    peer = roster.meet(card(1), "10.0.0.1", 0.0, 0.0)
     assert events(roster, Subscribe) == []
     roster.set_route(peer, Address("192.168.0.1", 7400))
     assert events(roster, Subscribe) == [Subscribe(Address("192.168.0.1", 7401))]
@@ -58,7 +58,7 @@ def test_a_peer_that_answered_is_heard_where_it_publishes():
 def test_the_overlay_says_who_is_heard():
     roster = Roster(card(0), OnlySmallIds(), Random(1), 0.0)
     for number in (1, 2, 3):
-        roster.set_route(roster.meet(card(number), 0.0, 0.0), address(number))
+        roster.set_route(roster.meet(card(number), "10.0.0.1", 0.0, 0.0), address(number))
     assert [event.address.host for event in events(roster, Subscribe)] == ["10.0.0.1", "10.0.0.2"]
 
 
@@ -107,7 +107,7 @@ def test_a_new_process_of_a_known_node_starts_from_nothing():
     roster = roster_of(1)
     roster.show(ID[1], [change(lead(1))])
     roster.peers[ID[1]].copy.entries["s/live/x"] = (2, b"")
-    roster.meet(card(1, boot="f" * 16, incarnation=2), 9.0, 9.0)
+    roster.meet(card(1, boot="f" * 16, incarnation=2), "10.0.0.1", 9.0, 9.0)
     assert roster.tables.leads("live/x") == []
     assert roster.tables.members[ID[1]].card.boot == "f" * 16
     assert events(roster, Unsubscribe) == []
@@ -135,7 +135,7 @@ def test_who_left_is_not_heard_any_more():
 def test_an_endpoint_that_another_node_took_over_is_kept():
     roster = roster_of(1)
     roster.set_status(roster.peers[ID[1]], Status.DEAD, 10.0)
-    heir = roster.meet(replace(card(1), id=ID[2]), 11.0, 11.0)
+    heir = roster.meet(replace(card(1), id=ID[2]), "10.0.0.1", 11.0, 11.0)
     roster.set_route(heir, address(1))
     events(roster)
     roster.tick(11.0 + UNSUBSCRIBE_S)
@@ -155,7 +155,7 @@ def test_the_digest_is_that_of_the_living_and_their_versions():
 
 def test_a_message_goes_where_the_peer_answered_or_else_where_it_called_from():
     roster = Roster(card(0), FullMesh(), Random(1), 0.0)
-    peer = roster.meet(card(1), 0.0, 0.0)
+    peer = roster.meet(card(1), "10.0.0.1", 0.0, 0.0)
     roster.send(peer, "lost")
     peer.back = address(9)
     roster.send(peer, "back")
