@@ -1,0 +1,40 @@
+"""Schedule: what happens when, in a time that passes as fast as it can be computed."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from math import ceil
+from typing import Any
+
+TICKS = 1 << 20
+"""Moments in a second. Whole ones, so that a clock that is off by any number of seconds shows them exactly."""
+
+
+class Schedule:
+    """A heap of things to come; two of the same moment happen in the order in which they were scheduled."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._order = count()
+
+    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Let something happen at a moment."""
+        heapq.heappush(self._heap, (ceil(when * TICKS) / TICKS, next(self._order), act, arguments))
+
+    def after(self, seconds: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Let something happen in a while."""
+        self.at(self.now + seconds, act, *arguments)
+
+    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Let time pass; or only until something is so. Whether it came to be."""
+        end = self.now + seconds
+        while self._heap and self._heap[0][0] <= end:
+            if until and until():
+                return True
+            self.now, _, act, arguments = heapq.heappop(self._heap)
+            act(*arguments)
+        if until and until():
+            return True
+        self.now = end
+        return False
