@@ -51,7 +51,7 @@ async def test_the_dashboard_shows_nodes_streams_and_their_relay_tree(shared: Cl
         await page.open(f"{b.http}/watch/live/shown")
         await page.until("document.querySelector('video')?.currentTime > 0")
         await page.open(f"{b.http}/")
-        await page.until("document.body.innerText.includes('live/shown')")
+        await page.until("document.body?.innerText.includes('live/shown')")
         text = await page.evaluate("document.body.innerText")
         assert "h264 640x360" in text and "3 nodes" in text
         links = await page.evaluate("[...document.querySelectorAll('#nodes a')].map(a => a.textContent).join()")

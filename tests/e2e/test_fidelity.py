@@ -56,7 +56,7 @@ def assert_part_of(sent: list[Tag], rows: list[list[str]]) -> None:
 async def test_every_player_on_every_node_gets_every_frame_that_ffmpeg_publishes(shared: Cluster, tmp_path: Path):
     a, b, c = shared["a"], shared["b"], shared["c"]
     path = tmp_path / "sent.flv"
-    async with program(*recording_to(f"{a.rtmp}/live/ffmpeg", path, 9)) as ffmpeg:
+    async with program(*recording_to(f"{a.rtmp}/live/ffmpeg", path, 7)) as ffmpeg:
         await asyncio.sleep(1.5)
         urls = [f"{a.http}/live/ffmpeg.flv?wait=5", f"{b.http}/live/ffmpeg.flv?wait=5"]
         urls += [f"{c.http}/live/ffmpeg.flv?redirect=0&wait=5", f"{a.rtmp}/live/ffmpeg?wait=5"]
@@ -97,8 +97,8 @@ STREAMS = [
 async def test_a_stream_may_have_sound_or_pictures_or_both(shared: Cluster, scheme, name, tracks, promised):
     a, b, c = shared["a"], shared["b"], shared["c"]
     key = f"live/{name}-{scheme}"
-    async with publishing(f"{getattr(a, scheme)}/{key}", synthetic.stream(3.5, **tracks)) as publisher:
-        await asyncio.sleep(1.2)
+    async with publishing(f"{getattr(a, scheme)}/{key}", synthetic.stream(4, **tracks), pace=2) as publisher:
+        await asyncio.sleep(0.7)
         query = "wait=5&redirect=0"
         urls = [f"{a.http}/{key}.flv?{query}", f"{b.rtmp}/{key}?wait=5", f"{c.ws}/{key}.flv?{query}"]
         async with playing(*urls) as players:
@@ -110,7 +110,7 @@ async def test_a_stream_may_have_sound_or_pictures_or_both(shared: Cluster, sche
 @asynctest
 async def test_timestamps_may_pass_the_end_of_their_32_bits(shared: Cluster):
     a, c = shared["a"], shared["c"]
-    tags = synthetic.stream(4, start_ms=(1 << 32) - 2000)
+    tags = synthetic.stream(3, start_ms=(1 << 32) - 1500)
     async with publishing(f"{a.rtmp}/live/wrap", tags) as publisher:
         urls = [f"{node.http}/live/wrap.flv?wait=5&redirect=0" for node in (a, c)]
         async with playing(*urls, f"{c.rtmp}/live/wrap?wait=5") as players:
@@ -122,7 +122,7 @@ async def test_timestamps_may_pass_the_end_of_their_32_bits(shared: Cluster):
 @asynctest
 async def test_flv_may_be_posted_or_put_with_and_without_expect(shared: Cluster, method, expect):
     url = f"{shared['a'].http}/live/{method}-{expect}.flv"
-    tags = synthetic.stream(2.5)
+    tags = synthetic.stream(1.5)
     async with publishing(url, tags, method=method, expect=expect) as publisher, playing(f"{url}?wait=5") as players:
         await publisher.done()
         await assert_faithful(publisher, players)

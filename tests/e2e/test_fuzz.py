@@ -18,7 +18,7 @@ from tests.e2e.tasks import asynctest
 
 AT_ONCE = 24
 FLAT_BYTES = 24 << 20
-"""What the allocator may keep beyond the first tenth of the sessions."""
+"""What the allocator may keep in the second half of the sessions."""
 
 COUNTS = [300, pytest.param(10_000, marks=pytest.mark.soak)]
 
@@ -49,15 +49,15 @@ async def everything(work: Iterator[Awaitable[None]]) -> None:
 
 
 async def unharmed(node: Node, count: int, session: Callable[[int], Awaitable[None]]) -> tuple[int, int]:
-    """Run sessions against a node that serves others meanwhile; return its memory after a tenth, and at the end."""
+    """Run sessions against a node that serves others meanwhile; return its memory halfway and at the end."""
     process = psutil.Process(node.pid)
     urls = f"{node.http}/live/honest.flv?wait=5", f"{node.rtmp}/live/honest?wait=5"
     async with publishing(f"{node.rtmp}/live/honest", synthetic.stream(600)) as publisher, playing(*urls) as players:
         for player in players:
             await player.has(10)
-        await everything(session(number) for number in range(count // 10))
+        await everything(session(number) for number in range(count // 2))
         early = process.memory_info().rss
-        await everything(session(number) for number in range(count // 10, count))
+        await everything(session(number) for number in range(count // 2, count))
         late = process.memory_info().rss
         await assert_faithful(publisher, players)
     return early, late
@@ -65,7 +65,7 @@ async def unharmed(node: Node, count: int, session: Callable[[int], Awaitable[No
 
 def report(what: str, count: int, early: int, late: int, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\n{count} {what}: {early / 2**20:.1f} MiB after a tenth, {late / 2**20:.1f} MiB at the end")
+        print(f"\n{count} {what}: {early / 2**20:.1f} MiB after half of them, {late / 2**20:.1f} MiB at the end")
     assert late - early < FLAT_BYTES
 
 

@@ -114,7 +114,7 @@ async def test_a_player_that_never_reads_is_closed_and_slows_nobody(cluster: Clu
     async def attack() -> None:
         reply = await http.get(f"http://{parts.netloc}/live/survivor.flv")
         reply.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.sleep(4)
+        await asyncio.sleep(2.5)
         reply.close()
 
     await survives(a, attack())

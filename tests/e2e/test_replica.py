@@ -11,7 +11,7 @@ from tests.e2e.player import playing
 from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
 
-LINGER_S = 2
+LINGER_S = 1
 TICK_S = 0.25
 """How often a node looks whether a replica is needed."""
 
