@@ -149,7 +149,7 @@ class Introductions:
         """Take this in as a sign of a peer, new or known; None for one that has left."""
         peer = self._roster.peers.get(card.id)
         if peer is None or peer.copy.boot != card.boot:
-            if peer is None and len(self._roster.peers) >= MAX_PEERS:
+            if peer is None and len(self._roster.living()) >= MAX_PEERS:
                 return None
             before = peer
             self._suspicion.forget(card.id)

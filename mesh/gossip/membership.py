@@ -52,6 +52,8 @@ JOIN_S = 1.5
 """For which a node waits for an answer, and then for what it was told of, before it goes on without."""
 JITTER = 0.1
 """Of each heartbeat's period, so that nobody's beats fall together for long."""
+QUESTIONS = (Pull, Sync, Ping, AskAge, Suspect)
+"""Messages that are answered."""
 PERIODS = (0.2, 20.0)
 """Seconds between beats that another node may announce."""
 
@@ -166,7 +168,8 @@ class Membership:
         elif (peer := self._roster.peers.get(sender.id)) is None or peer.copy.boot != sender.boot:
             self._introductions.stranger(sender, now)
         elif peer.member.status is not Status.LEFT:
-            self._peers[type(message)](peer, message, now)
+            if not isinstance(message, QUESTIONS) or peer.allowance.take(now):
+                self._peers[type(message)](peer, message, now)
             self._suspicion.heard(peer, now)
         self._look_whether_joined(now)
 

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from random import Random
 
 from mesh.config import Address
+from mesh.gossip.allowance import Allowance
 from mesh.gossip.entry import decode_entry
 from mesh.gossip.event import LeadChanged, MemberChanged, Outbox, ReplicaChanged, Subscribe, Unsubscribe
 from mesh.gossip.ledger import Copy, Ledger
@@ -33,6 +34,7 @@ class Peer:
     member: Member
     copy: Copy
     pulse: Pulse
+    allowance: Allowance
     links: dict[str, Link] = field(default_factory=dict)
     """What it measured, by the id of the other end."""
     says: Status = Status.JOINING
@@ -109,9 +111,11 @@ class Roster:
     def meet(self, card: Card, host: str, born: float, now: float) -> Peer:
         """Take in a node that has introduced itself from `host`: a new one, or a new process of a known one."""
         old = self.peers.get(card.id)
+        if old is None and len(self.peers) >= MAX_PEERS:
+            self._forget(min(self.peers.values(), key=lambda peer: (peer.living, peer.gone)))
         if old:
             self.show(card.id, [(key, 0, None) for key in old.copy.entries])
-        peer = Peer(Member(card, Status.JOINING, address=host, born=born), Copy(card.boot), Pulse(now))
+        peer = Peer(Member(card, Status.JOINING, address=host, born=born), Copy(card.boot), Pulse(now), Allowance(now))
         peer.subscribed = old.subscribed if old else None
         self.peers[card.id] = peer
         self._entries[card.id] = {}

@@ -2,11 +2,10 @@ import pytest
 
 from mesh.config import Address
 from mesh.errors import WireError
-from mesh.gossip import roster
 from mesh.gossip.event import Raised, Refused, Subscribe, Superseded
 from mesh.gossip.member import Status
 from mesh.gossip.message import Beat, Bye, Hello, Pull, Refuse, Sender, Welcome, You
-from tests.gossip.company import Company, Lone, address, beat, card, hello, sender, welcome
+from tests.gossip.company import Company, Lone, address, beat, card, hello, welcome
 
 ID = [card(number).id for number in range(9)]
 LATER = {"boot": "f" * 16, "incarnation": 2}
@@ -213,11 +212,13 @@ def test_strangers_who_said_no_hello_are_nobody():
     assert [*company.tables.members] == [ID[0]]
 
 
-def test_only_so_many_can_be_met(monkeypatch):
-    monkeypatch.setattr("mesh.gossip.introduction.MAX_PEERS", 3)
-    assert roster.MAX_PEERS > 200
+def test_only_so_many_can_be_met_and_the_gone_make_room(monkeypatch):
+    for module in ("introduction", "roster"):
+        monkeypatch.setattr(f"mesh.gossip.{module}.MAX_PEERS", 3)
     company = Company()
-    for number in range(1, 9):
+    for number in range(1, 6):
         company.say(number, hello(number))
-    assert len(company.tables.members) == 4
-    assert sender(3).id in company.tables.members
+    assert set(company.tables.members) == {*ID[:4]}
+    company.say(2, Bye())
+    company.say(5, hello(5))
+    assert set(company.tables.members) == {ID[0], ID[1], ID[3], ID[5]}
