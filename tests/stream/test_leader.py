@@ -51,6 +51,7 @@ TIMES = {
         "K4000 A2500 V4040 A2521 K4041 A2542 A2543 V4081",
     ),
     "restart, twice": ("K9000 A9000 K0 A0 K5000 A5000 K0 A0", "K9000 A9000 K9001 A9001 K14001 A14001 K14002 A14002"),
+    "restart, sound pauses instead": ("K60000 A60010 K0 A500000", "K60000 A60010 K60011 A500000"),
     "one sound with timestamp 0": ("K5000 A5010 A0 V5040 A5052", "K5000 A5010 A5011 V5040 A5052"),
     "one sound with timestamp 0, soon": ("K3000 A3010 A0 V3040 A3052", "K3000 A3010 A3011 V3040 A3052"),
     "one picture from far ahead": ("K0 A0 V9000000 A21 V40 A42", "K0 A0 V9000000 A9000001 V9000020 A9000022"),
@@ -106,6 +107,13 @@ def test_a_replica_that_becomes_leader_goes_on_from_what_it_fetched():
     extend(log, 2)
     write(Leader(log, 2, "n2", away_ms=0), "K0 A0")
     assert shown(frames(log, 2)) == "K2001 A2001"
+
+
+def test_without_a_pause_the_first_frame_still_comes_after_the_last_of_any_kind():
+    log = roomy()
+    write(Leader(log, 1, "n1"), "K1000 A1010")
+    write(Leader(log, 2, "n1"), "K0 A5")
+    assert shown(frames(log, 2)) == "K1011 A1016"
 
 
 def test_frames_are_numbered_from_the_epochs_first_offset_without_a_gap():
