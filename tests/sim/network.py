@@ -70,8 +70,10 @@ class Pipe:
     target: Process
     address: Address
     """Where the connection was made to."""
+    left: float = 0.0
+    """When the newest message has left for good, repetitions included."""
     last: float = 0.0
-    """When the newest message under way arrives."""
+    """When it arrives."""
     open: bool = True
     stuck: deque[Message] = field(default_factory=deque)
     """What a cut holds back."""
@@ -89,6 +91,7 @@ class Network:
         self.trace = blake2b(digest_size=8)
         self._schedule = schedule
         self._random = random
+        self._went_down: dict[int, float] = {}
         self._cuts: set[tuple[int, int]] = set()
         self._hosts: set[str] = set()
         self._listeners: dict[str, Process] = {}
@@ -103,6 +106,9 @@ class Network:
 
     def close(self, process: Process, fin: bool) -> None:
         """A process has ended; without `fin` its host went down with it, and nobody is told."""
+        if not fin:
+            self.down.add(process.host)
+            self._went_down[process.host] = self._schedule.now
         del self._listeners[host_name(process.host)]
         for pipe in [*self._gossip.pop(id(process), {}).values()]:
             if fin:
@@ -193,11 +199,17 @@ class Network:
 
     def _fly(self, pipe: Pipe, act: Callable[..., None], *arguments: Any) -> None:
         """Let something happen at the other end, after everything that is under way to it."""
-        flight, rto = self._flight(), RTO
+        left, rto = self._schedule.now, RTO
         while self.weather.loss and self._random.random() < self.weather.loss:
-            flight, rto = flight + rto, 2 * rto
-        pipe.last = max(self._schedule.now + flight, pipe.last)
-        self._schedule.at(pipe.last, act, *arguments)
+            left, rto = left + rto, 2 * rto
+        pipe.left = max(left, pipe.left)
+        pipe.last = max(pipe.left + self._flight(), pipe.last)
+        self._schedule.at(pipe.last, self._land, pipe, pipe.left, act, arguments)
+
+    def _land(self, pipe: Pipe, left: float, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        """Whoever went down before he could repeat what was lost never said it."""
+        if pipe.source.host not in self.down or left <= self._went_down[pipe.source.host]:
+            act(*arguments)
 
     def _arrive(self, pipe: Pipe, message: Message, sender: Sender) -> None:
         if not pipe.open:

@@ -147,7 +147,7 @@ def a_silent_crash_is_known(world: World) -> None:
 @holds(Weather(loss=0.05))
 def a_silent_crash_is_known_in_spite_of_loss(world: World) -> None:
     """P4: with 5 % of the packets lost the last of them knows a little later."""
-    silent_crash(world, 4.5)
+    silent_crash(world, 4.0)
 
 
 @holds()

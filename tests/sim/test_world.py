@@ -30,9 +30,10 @@ def test_the_same_seed_is_the_same_world():
 
 
 def test_nobodys_clock_makes_a_difference():
-    """P13: with clocks up to a year apart the same happens as with clocks that agree."""
+    """P13: with clocks up to half a year apart the same happens as with clocks that agree."""
     assert rough(3, clocks=0).trace_hash == rough(3, clocks=1).trace_hash
-    assert max(abs(process.clock) for process in rough(3).processes) > 1e7
+    clocks = [process.clock for process in rough(3).processes]
+    assert max(clocks) - min(clocks) > 1e6
 
 
 def test_loss_delays_and_keeps_the_order():

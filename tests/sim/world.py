@@ -12,6 +12,8 @@ from tests.sim.network import Network, Weather
 from tests.sim.process import Process
 from tests.sim.schedule import Schedule
 
+HALF_A_YEAR_S = 1 << 24
+"""Sums of it, twice of it and anything less have the same precision, so no clock computes other times than another."""
 FORM_S = 3.0
 """In which nodes that know a seed must have met."""
 
@@ -20,7 +22,7 @@ class World(Schedule):
     """Hosts are numbers, and a node's key has the number of the host that it was made on."""
 
     def __init__(self, seed: int, weather: Weather | None = None, clocks: int = 1) -> None:
-        """Clocks of processes are up to a year apart, times `clocks`."""
+        """Clocks of processes are up to half a year apart, times `clocks`."""
         super().__init__()
         self.seed = seed
         self.random = Random(seed)
@@ -36,7 +38,7 @@ class World(Schedule):
 
     def start(self, host: int, incarnation: int = 1, key: int | None = None, **options: Any) -> Process:
         """Start a node on a host; with the key that was made on another, if it was cloned."""
-        clock = float(self._clocks * self.random.randrange(-(1 << 25), 1 << 25))
+        clock = float(HALF_A_YEAR_S + self._clocks * self.random.randrange(HALF_A_YEAR_S))
         key = host if key is None else key
         self._note(f"n{key} starts on host {host}, incarnation {incarnation}")
         process = Process(self, self.network, self.random, host, key, incarnation, clock, **options)
@@ -48,8 +50,6 @@ class World(Schedule):
         """End a process; without `fin` its host goes down with it, and nobody is told."""
         self._note(f"n{process.key} {'ends' if fin else 'goes down'}")
         process.alive = False
-        if not fin:
-            self.network.down.add(process.host)
         self.network.close(process, fin)
 
     def restart(self, process: Process, disk: bool = True, **options: Any) -> Process:
