@@ -111,8 +111,15 @@ class StreamLog:
 
     def holds(self, position: Position) -> bool:
         """Whether a reader at this position of any node's log of the stream can go on here, missing nothing."""
+        offset = position.offset
         known = any((epoch.number, epoch.leader) == position[:2] for epoch in self.epochs)
-        return known and self.tail <= position.offset <= self.head
+        if not known or not self.tail <= offset <= self.head:
+            return False
+        at = bisect_left(self._offsets, offset)
+        if at == len(self._offsets) or self._offsets[at] == offset:
+            return True
+        # Nothing is missing before the first frame of a later epoch, but something is where a relay skipped.
+        return self._offsets[at] % (1 << EPOCH_SHIFT) == 0 and (at == 0 or self._offsets[at - 1] == offset - 1)
 
     def begin(self, number: int, leader: str) -> None:
         """Continue the log with an epoch above all before it; whoever publishes it sends headers of his own."""

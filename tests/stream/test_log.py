@@ -385,6 +385,34 @@ def test_a_position_that_fell_off_the_tail_is_not_held():
     assert log.holds(Position(1, "n1", log.tail))
 
 
+def test_a_position_within_what_a_relay_skipped_is_not_held():
+    log = begun(roomy())
+    log.append(keyframe(log.head, 0))
+    before = log.position
+    log.append(keyframe(log.head + 500, 40))
+    assert not log.holds(before)
+    assert log.holds(before._replace(offset=before.offset + 500))
+
+
+def test_the_end_of_an_epoch_is_held_as_long_as_the_next_one_is_whole():
+    log = begun(roomy())
+    log.append(keyframe(log.head, 0))
+    end = log.position
+    log.begin(2, "n2")
+    log.append(keyframe(log.head, 40))
+    assert log.holds(end)
+    assert not log.holds(end._replace(offset=end.offset + 1))
+
+
+def test_the_end_of_an_epoch_is_not_held_if_the_next_one_lacks_its_beginning():
+    log = begun(roomy())
+    log.append(keyframe(log.head, 0))
+    end = log.position
+    log.begin(2, "n2")
+    log.append(keyframe(log.head + 7, 40))
+    assert not log.holds(end)
+
+
 # Streams that are not as they should be
 
 
