@@ -68,11 +68,13 @@ class World(Schedule):
         self.network.heal()
 
     def mesh(self, size: int, **options: Any) -> list[Process]:
-        """A mesh of so many nodes, each of which knows the first two."""
+        """A mesh of so many nodes, each of which knows the first two; they meet in fair weather."""
+        weather, self.network.weather = self.network.weather, Weather()
         nodes = [self.start(host, **options) for host in range(size)]
         for node in nodes:
             node.dial(*[host for host in (0, 1) if host != node.host], kept=True)
         assert self.run(FORM_S, lambda: agree(nodes)), "no mesh formed"
+        self.network.weather = weather
         self.run(self.random.uniform(1, 3))
         return nodes
 
