@@ -21,18 +21,20 @@ class Tag(NamedTuple):
         return hashlib.blake2s(self.payload, digest_size=8).hexdigest()
 
     @property
+    def packet(self) -> int:
+        """AVCPacketType, AACPacketType or Enhanced RTMP's in their place: 0 is a sequence header, 2 the end."""
+        first, enhanced = self.payload[0], {VIDEO: self.payload[0] >= 0x80, AUDIO: self.payload[0] >> 4 == 9}
+        return first & 0x0F if enhanced[self.kind] else self.payload[1]
+
+    @property
     def config(self) -> bool:
-        """Whether it is metadata or a sequence header (legacy AVC and AAC, which is all we publish)."""
-        if self.kind == META:
-            return True
-        if len(self.payload) < 2 or self.payload[1] != 0:
-            return False
-        return self.kind == VIDEO or self.payload[0] >> 4 == 10
+        """Whether it is metadata or a sequence header."""
+        return self.kind == META or self.packet == 0
 
     @property
     def end(self) -> bool:
-        """Whether it is AVC's end of sequence, which says nothing to a player of a live stream."""
-        return self.kind == VIDEO and self.payload[1:2] == b"\x02"
+        """Whether it is a video's end of sequence, which says nothing to a player of a live stream."""
+        return self.kind == VIDEO and self.packet == 2
 
     @property
     def keyframe(self) -> bool:

@@ -3,7 +3,7 @@
 import heapq
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, takewhile
 
 from tests.e2e.flv import AUDIO, META, VIDEO, Tag
@@ -40,6 +40,18 @@ def stream(seconds: float, video: bool = True, audio: bool = True, seed: int = 1
     frames = heapq.merge(*tracks, key=lambda tag: tag.timestamp)
     for tag in takewhile(lambda tag: tag.timestamp < seconds * 1000, frames):
         yield tag._replace(timestamp=start_ms + tag.timestamp & 0xFFFFFFFF)
+
+
+def enhanced(tags: Iterable[Tag]) -> Iterator[Tag]:
+    """The same as HEVC and Opus of Enhanced RTMP: a FourCC where the codec's number was."""
+    for tag in tags:
+        packet, rest = tag.payload[1:2], tag.payload[2:]
+        if tag.kind == VIDEO:
+            yield tag._replace(payload=bytes([tag.payload[0] & 0xF0 | 0x80 | packet[0]]) + b"hvc1" + rest)
+        elif tag.kind == AUDIO:
+            yield tag._replace(payload=bytes([0x90 | packet[0]]) + b"Opus" + rest)
+        else:
+            yield tag
 
 
 def _video(seed: int) -> Iterator[Tag]:

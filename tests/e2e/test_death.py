@@ -54,6 +54,23 @@ async def test_players_never_notice_the_death_of_another_node_which_is_taken_bac
         print(f"alive {seen_s:.1f} s later; longest stall of others {max(stalls) * 1000:.0f} ms")
 
 
+@asynctest
+async def test_a_node_that_stood_still_for_a_while_is_taken_back_and_its_players_lose_nothing(cluster: Cluster):
+    a, b = cluster.start("a", "b")
+    urls = [f"{a.http}/live/x.flv?wait=5", f"{b.http}/live/x.flv?wait=5&redirect=0"]
+    async with publishing(f"{a.rtmp}/live/x", synthetic.stream(60)) as publisher, playing(*urls) as players:
+        for player in players:
+            await player.has(30)
+        b.signal(signal.SIGSTOP)
+        await asyncio.sleep(3)
+        assert status(a, "b") in ("suspect", "dead")
+        b.signal(signal.SIGCONT)
+        await eventually(lambda: status(a, "b") == status(b, "a") == "alive", "both are alive")
+        await assert_faithful(publisher, players)
+        (untouched, stopped) = await witness(publisher, players)
+        assert untouched.longest_stall_s < 0.5 < stopped.longest_stall_s
+
+
 def test_a_node_without_clients_exits_with_0_within_3_seconds_and_is_known_to_have_left(cluster: Cluster):
     a, b, c = cluster.start("a", "b", "c")
     b.signal(signal.SIGTERM)

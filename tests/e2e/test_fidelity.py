@@ -118,6 +118,20 @@ async def test_timestamps_may_pass_the_end_of_their_32_bits(shared: Cluster):
             await assert_faithful(publisher, players)
 
 
+@asynctest
+async def test_the_codecs_of_enhanced_rtmp_are_carried_untouched(shared: Cluster):
+    a, c = shared["a"], shared["c"]
+    tags = synthetic.enhanced(synthetic.stream(3))
+    async with publishing(f"{a.rtmp}/live/enhanced", tags, pace=2) as publisher:
+        async with playing(
+            f"{c.http}/live/enhanced.flv?wait=5&redirect=0", f"{c.rtmp}/live/enhanced?wait=5"
+        ) as players:
+            await publisher.done()
+            await assert_faithful(publisher, players)
+        row = a.stream("live/enhanced")
+    assert row and row["video"].startswith("hevc") and row["audio"].startswith("opus")
+
+
 @pytest.mark.parametrize("method, expect", [("POST", False), ("POST", True), ("PUT", False), ("PUT", True)])
 @asynctest
 async def test_flv_may_be_posted_or_put_with_and_without_expect(shared: Cluster, method, expect):
