@@ -23,8 +23,8 @@ from mesh.gossip.tables import Tables
 MAX_PEERS = 1024
 UNSUBSCRIBE_S = 60.0
 """Seconds for which a dead peer's endpoint is kept, in case it was only cut off."""
-FORGET_S = 3600.0
-"""Seconds for which a dead peer is shown; it is dialled for longer."""
+FORGET_S = {Status.DEAD: 3600.0, Status.LEFT: 300.0}
+"""Seconds for which those who are gone are shown; the dead are dialled for longer."""
 
 
 @dataclass(slots=True)
@@ -124,6 +124,8 @@ class Roster:
 
     def set_status(self, peer: Peer, status: Status, now: float) -> None:
         """Judge a peer."""
+        if status is peer.member.status:
+            return
         was_living = peer.living
         peer.member = replace(peer.member, status=status)
         self._set(peer.member)
@@ -201,7 +203,7 @@ class Roster:
     def tick(self, now: float) -> None:
         """Let go of those who are gone."""
         for peer in [peer for peer in self.peers.values() if not peer.living]:
-            if now > peer.gone + FORGET_S:
+            if now > peer.gone + FORGET_S[peer.member.status]:
                 self._forget(peer)
             elif peer.member.status is Status.LEFT or now > peer.gone + UNSUBSCRIBE_S:
                 self._subscribe(peer, None)

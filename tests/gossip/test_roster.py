@@ -75,6 +75,13 @@ def test_a_change_of_status_card_or_address_is_told_and_a_beat_is_not():
     assert peer.member.load.cpu == 0.5
 
 
+def test_a_judgement_that_was_passed_already_is_no_news():
+    roster = roster_of(1)
+    for _ in range(2):
+        roster.set_status(roster.peers[ID[1]], Status.UNREACHABLE, 5.0)
+    assert len(events(roster)) == 1
+
+
 def test_entries_are_shown_changed_and_dropped():
     roster = roster_of(1)
     replica = Replica(ID[1], "live/y", 1, ID[2], (ID[2],))
@@ -120,7 +127,7 @@ def test_the_dead_are_heard_for_a_while_and_forgotten_later():
     assert events(roster, Unsubscribe) == []
     roster.tick(11.0 + UNSUBSCRIBE_S)
     assert events(roster, Unsubscribe) == [Unsubscribe(Address("10.0.0.1", 7401))]
-    roster.tick(11.0 + FORGET_S)
+    roster.tick(11.0 + FORGET_S[Status.DEAD])
     assert events(roster, MemberChanged)[-1].new is None
     assert ID[1] not in roster.tables.members and ID[2] in roster.tables.members
 
