@@ -37,7 +37,7 @@ function meter(share, text = `${Math.round(share * 100)} %`) {
 const flow = (bps, capacity) => (capacity ? meter(bps / capacity, bitrate(bps)) : bitrate(bps));
 
 function roundTrips(node) {
-  const links = Object.entries(node.links).map(([peer, { rtt_ms, loss }]) =>
+  const links = Object.entries(node.links).sort().map(([peer, { rtt_ms, loss }]) =>
     h("div", {}, `${peer} ${rtt_ms.toFixed(1)} ms`, loss >= 0.001 ? `, ${(loss * 100).toFixed(1)} % lost` : null),
   );
   return links.length ? links : "–";
@@ -94,12 +94,13 @@ function totals(nodes, streams) {
   const alive = nodes.filter((node) => node.status === "alive");
   const sum = (pick) => alive.reduce((total, node) => total + pick(node.load), 0);
   const one = (value, word) => h("span", {}, h("b", {}, `${value}`), ` ${word}`);
+  const counted = (count, word) => one(count, count === 1 ? word : `${word}s`);
   return h(
     "div",
     { class: "totals", id: "totals" },
-    one(alive.length, "nodes"),
-    one(streams.length, "streams"),
-    one(sum((load) => load.players), "players"),
+    counted(alive.length, "node"),
+    counted(streams.length, "stream"),
+    counted(sum((load) => load.players), "player"),
     one(bitrate(sum((load) => load.tx_bps)), "out"),
   );
 }
