@@ -2,6 +2,7 @@
 """The command that each host runs: read a configuration, build a node, run it until told to stop."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,9 @@ import click
 from mesh import config
 from mesh.errors import ConfigError
 from mesh.node import Node
+
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Allocations before the youngest objects are looked at, and how often the older ones are with them."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +50,14 @@ async def run(node: Node) -> None:
     for number in actions:
         # Not the loop's own handlers: those end with it, and a second Ctrl-C would kill us on the last few metres.
         signal.signal(number, act)
-    await node.run(on_ready=lambda: print(node.greeting, flush=True))
+
+    def ready() -> None:
+        print(node.greeting, flush=True)
+        # The logs hold hundreds of thousands of frames without cycles: a full collection would pause every stream.
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+
+    await node.run(ready)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from mesh.media.wire import decode, encode, message
 CARD = "card"
 LEAD = "s/"
 REPLICA = "r/"
+MAX_EPOCH = (1 << 31) - 1
+"""An offset of 64 bits has room for this and for 2**32 frames of each."""
 
 
 @message(24)
@@ -57,8 +59,8 @@ def decode_entry(origin: str, key: str, value: bytes) -> Card | Lead | Replica |
         content = decode(value)
         if isinstance(content, CardValue) and key == CARD:
             return content.card
-        stream = key[2:]
-        if not stream.isprintable():
+        stream, streams = key[2:], isinstance(content, LeadValue | ReplicaValue)
+        if not streams or not stream.isprintable() or not 0 <= content.epoch <= MAX_EPOCH:
             return None
         if isinstance(content, LeadValue) and key == LEAD + stream:
             state = LeadState(content.state)

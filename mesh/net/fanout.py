@@ -108,6 +108,7 @@ class Fanout:
         if not players:
             del self._players[player.rendition]
             self._dirty.pop(player.rendition, None)
+            player.rendition.forget()
         if not player.level:
             asyncio.get_running_loop().remove_writer(player.sock.fileno())
         player.level = None

@@ -22,6 +22,7 @@ class Publication:
         self.leader = leader
         self.heard_at = now
         self._frames = 0
+        self._described = leader.log.headers
         self._rated = (now, 0)
 
     def beat(self, now: float, silence_s: float) -> Lead:
@@ -29,8 +30,11 @@ class Publication:
         if self._frames != self.leader.frames:
             self._frames, self.heard_at = self.leader.frames, now
         state = LeadState.STALLED if now - self.heard_at > silence_s else LeadState.LIVE
-        video, audio = describe(self.leader.log.headers)
-        self.lead = replace(self.lead, state=state, kbps=self._rate(now), video=video, audio=audio)
+        self.lead = replace(self.lead, state=state, kbps=self._rate(now))
+        if self._described is not self.leader.log.headers:
+            self._described = self.leader.log.headers
+            video, audio = describe(self._described)
+            self.lead = replace(self.lead, video=video, audio=audio)
         return self.lead
 
     def _rate(self, now: float) -> int:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mesh.errors import MediaError
 from mesh.media import codec
 from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Span
 
@@ -26,6 +27,8 @@ OVERHEAD = 256
 """Bytes that a frame costs beyond its payload (measured: 233)."""
 VIDEO_GONE_MS = 10_000
 """Video that was not heard of for so long has stopped: then sound alone is a place to start."""
+MAX_HEADERS = 4 << 20
+"""Bytes that all headers in force may have together: they outlive every bound of the window."""
 NO_FRAMES: tuple[Frame, ...] = ()
 SLACK = 8
 """A bound that was met is undercut by this fraction, so that it is not met again with the next frame."""
@@ -132,7 +135,7 @@ class StreamLog:
             self.tail = self.head
         self.epochs = [*(held for held in self.epochs if held.number >= self.tail >> EPOCH_SHIFT), epoch]
         self.kinds.clear()
-        self._in_force.clear()
+        self._in_force = {}
         self._headers = ()
 
     def append(self, frame: Frame) -> None:
@@ -190,9 +193,11 @@ class StreamLog:
 
     def _enforce(self, header: Frame) -> None:
         slot = codec.look(header.kind, header.payload).slot(header.kind)
-        self._in_force.pop(slot, None)
-        self._in_force[slot] = header
-        self._headers = tuple(self._in_force.values())
+        in_force = {known: old for known, old in self._in_force.items() if known != slot} | {slot: header}
+        size = sum(len(held.payload) for held in in_force.values())
+        if size > MAX_HEADERS:
+            raise MediaError(f"headers of {size} bytes in force, expected at most {MAX_HEADERS}")
+        self._in_force, self._headers = in_force, tuple(in_force.values())
 
     def _can_start(self, frame: Frame) -> bool:
         """Whether it is an entry: a keyframe, or any sound while the epoch has no video, or none any more."""

@@ -64,6 +64,10 @@ class Rendition:
             piece = self._pieces[offset] = self._make(offset)
             return piece
 
+    def forget(self) -> None:
+        """Keep no piece: nobody reads."""
+        self._pieces.clear()
+
     def _make(self, offset: int) -> Piece | None:
         span = self.log.read(offset, TURN)
         if not span.frames:

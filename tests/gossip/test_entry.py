@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.gossip.entry import LeadValue, decode_entry, encode_entry
+from mesh.gossip.entry import MAX_EPOCH, LeadValue, decode_entry, encode_entry
 from mesh.gossip.member import Lead, LeadState, Replica
 from mesh.media.wire import encode
 from tests.gossip.company import card
@@ -13,7 +13,7 @@ CASES = [
     card(1),
     Lead(ME, "live/x", 3, LeadState.CLAIM),
     Lead(ME, "live/x", 3, LeadState.STALLED, "h264 1280x720", "aac 48000x2", 2500),
-    Replica(ME, "live/a b", 1 << 40, card(2).id, (card(3).id, card(2).id)),
+    Replica(ME, "live/a b", MAX_EPOCH, card(2).id, (card(3).id, card(2).id)),
     Replica(ME, "live/y", 1, "", ()),
 ]
 
@@ -39,6 +39,11 @@ def test_an_entry_of_a_newer_version_means_nothing_yet():
     assert decode_entry(ME, "s/live/x", encode(LeadValue(1, "dreaming", "", "", 0))) is None
     assert decode_entry(ME, "z/whatever", b"\x93\x63\x01\x02") is None
     assert decode_entry(ME, "s/live/\x1b[2J", encode(LeadValue(1, "live", "", "", 0))) is None
+
+
+@pytest.mark.parametrize("epoch", [-1, MAX_EPOCH + 1, 1 << 63])
+def test_an_epoch_that_no_offset_has_room_for_means_nothing(epoch):
+    assert decode_entry(ME, "s/live/x", encode(LeadValue(epoch, "live", "", "", 0))) is None
 
 
 @given(st.text(), st.binary())

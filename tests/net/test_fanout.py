@@ -626,7 +626,7 @@ async def test_a_node_that_everybody_has_left_is_not_full():
 @asynctest
 async def test_a_frame_that_comes_during_a_pass_is_sent_by_the_next():
     stage = Stage()
-    recorders = await crowd(stage, 30, 0.001, 0)
+    recorders = await crowd(stage, 60, 0.005, 0)
     stage.log.append(sound(stage.log.head, 10))
     await until(lambda: any(recorder.player.offset == stage.log.head for recorder in recorders))
     assert not all(recorder.player.offset == stage.log.head for recorder in recorders)

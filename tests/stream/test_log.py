@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from mesh.errors import MediaError
 from mesh.media import codec
 from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Readable, Span
-from mesh.stream.log import OVERHEAD, START, VIDEO_GONE_MS, Budget, Epoch, StreamLog
+from mesh.stream.log import MAX_HEADERS, OVERHEAD, START, VIDEO_GONE_MS, Budget, Epoch, StreamLog
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, begun, extend, header, keyframe, picture, roomy, sound
 
 ALL = 1 << 40
@@ -353,6 +353,17 @@ def test_a_header_that_cannot_be_read_changes_nothing():
     with pytest.raises(MediaError):
         log.append(Frame(log.head, Kind.VIDEO, 0, 0, False, True, b"\x90"))
     assert (log.head, log.size, log.headers, held(log)) == before
+
+
+def test_headers_that_together_outgrow_their_bound_are_refused():
+    log = begun(roomy())
+    big = METADATA + bytes(MAX_HEADERS - 100)
+    log.append(header(log.head, big, 0))
+    log.append(header(log.head, big, 0))
+    before = log.headers
+    with pytest.raises(MediaError, match="in force, expected at most"):
+        log.append(header(log.head, AVC_HEADER + bytes(200), 0))
+    assert log.headers == before
 
 
 HOLDS = {
