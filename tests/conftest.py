@@ -4,6 +4,11 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("mesh", deadline=None)
+settings.load_profile("mesh")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
