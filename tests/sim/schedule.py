@@ -8,6 +8,8 @@ from typing import Any
 
 TICKS = 1 << 20
 """Moments in a second. Whole ones, so that a clock that is off by any number of seconds shows them exactly."""
+LOOK_S = 0.0005
+"""Between two looks at whether something has come to be."""
 
 
 class Schedule:
@@ -27,11 +29,13 @@ class Schedule:
         self.at(self.now + seconds, act, *arguments)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Let time pass; or only until something is so. Whether it came to be."""
-        end = self.now + seconds
+        """Let time pass; or only until something is so, to a half millisecond. Whether it came to be."""
+        end, look = self.now + seconds, self.now
         while self._heap and self._heap[0][0] <= end:
-            if until and until():
-                return True
+            if until and self._heap[0][0] >= look:
+                if until():
+                    return True
+                look = self._heap[0][0] + LOOK_S
             self.now, _, act, arguments = heapq.heappop(self._heap)
             act(*arguments)
         if until and until():
