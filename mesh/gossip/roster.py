@@ -209,10 +209,12 @@ class Roster:
                 self._subscribe(peer, None)
 
     def _subscribe(self, peer: Peer, address: Address | None) -> None:
+        if address == peer.subscribed:
+            return
         old, peer.subscribed = peer.subscribed, address
         if old and not any(other.subscribed == old for other in self.peers.values()):
             self.outbox.tell(Unsubscribe(old))
-        if address and address != old:
+        if address:
             self.outbox.tell(Subscribe(address))
 
     def _set(self, member: Member) -> None:
