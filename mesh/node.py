@@ -20,7 +20,7 @@ from mesh.gossip.member import Status
 from mesh.net.api import Api
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
-from mesh.net.http import Media
+from mesh.net.http import Media, runner
 from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import LoadMeter
 from mesh.net.metrics import Metrics
@@ -35,8 +35,8 @@ log = logging.getLogger("mesh.node")
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
-STOP_S = 2.0
-"""What closing connections may take."""
+FAREWELL_S = 1.0
+"""For which stopping waits for players who have not got all of the stream yet."""
 STEP_S = 0.05
 
 
@@ -72,17 +72,23 @@ class Node:
         self.gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
         self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
+        try:
+            await self._run(rtmp, http, load, on_ready)
+        finally:
+            context.destroy(linger=0)
+
+    async def _run(
+        self, rtmp: socket.socket, http: socket.socket, load: LoadMeter, on_ready: Callable[[], None]
+    ) -> None:
         await self._meet()
         async with asyncio.TaskGroup() as tasks:
-            spawn = partial(_spawn, tasks)
-            await self._serve(rtmp, http, spawn)
+            await self._serve(rtmp, http, partial(_spawn, tasks))
             chores = [tasks.create_task(chore) for chore in (load.run(), self.fanout.sweep(), self.streams.run())]
             on_ready()
             await self._draining.wait()
             await self._stop()
             for chore in chores:
                 chore.cancel()
-        context.destroy(linger=0)
 
     async def _meet(self) -> None:
         """Listen for other nodes, and begin to look for them."""
@@ -98,9 +104,7 @@ class Node:
         tables, random = self.gossip.tables, SystemRandom()
         metrics = Metrics(tables, self.catalog, self.fanout, self.relay)
         api = Api(tables, Survey(self.gossip, self._held, random), self.streams.place, self._unready, metrics.text)
-        site = web.Application()
-        site.add_routes([*api.routes(), *Media(self.streams, self.fanout).routes()])
-        self._http = web.AppRunner(site, access_log=None, handler_cancellation=True, shutdown_timeout=STOP_S)
+        self._http = runner([*api.routes(), *Media(self.streams, self.fanout).routes()])
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()
         self.gossip.watch(self._heard)
@@ -111,11 +115,11 @@ class Node:
         """End what is served here, so that it goes on elsewhere, then leave."""
         self.gossip.drain(True)
         self.streams.close()
-        await self._rtmp.stop()
-        for _ in range(round(min(self.config.node.drain_s, STOP_S) / STEP_S)):
+        for _ in range(round(min(self.config.node.drain_s, FAREWELL_S) / STEP_S)):
             if self._stopping.is_set() or not len(self.fanout):
                 break
             await asyncio.sleep(STEP_S)
+        await self._rtmp.stop()
         await self._http.cleanup()
         await self.relay.stop()
         await self.gossip.stop()

@@ -9,13 +9,15 @@ import json
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import WSMsgType, hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from mesh.balance.policy import Action, Redirect
 from mesh.control.url import stream_url
@@ -30,6 +32,12 @@ from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Rendition
 
 log = logging.getLogger("mesh.http")
 
+IDLE_S = 75.0
+"""A connection on which nothing is asked for so long is closed."""
+LINGER_S = 1.0
+"""For which a client who goes on sending after he was refused may read why."""
+STOP_S = 0.75
+"""For which stopping waits for those who do not take their response; aiohttp does so twice."""
 CORS = {"Access-Control-Allow-Origin": "*"}
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nCache-Control: no-store\r\nConnection: close\r\n"
@@ -43,6 +51,31 @@ FORMATS = {"flv", "ts", "mkv", "mp4", "m3u8"}
 STATUS = {StreamNotFound: 404, StreamTaken: 409, NoRoom: 503, NotAllowed: 403}
 NORMAL_CLOSURE = b"\x88\x02\x03\xe8"
 PONG = b"\x8a"
+
+
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp has to say: in one line, where it is the client's fault."""
+
+    def exception(self, msg: object, *args: Any, exc_info: Any = True, **more: Any) -> None:
+        if isinstance(exc_info, HttpProcessingError):
+            self.warning("%s is closed: %s", *args, " ".join(exc_info.message.split()))
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **more)
+
+
+def runner(routes: Iterable[web.RouteDef]) -> web.AppRunner:
+    """A server for these routes."""
+    site = web.Application()
+    site.add_routes(routes)
+    return web.AppRunner(
+        site,
+        access_log=None,
+        handler_cancellation=True,
+        keepalive_timeout=IDLE_S,
+        lingering_time=LINGER_S,
+        logger=Log(log),
+        shutdown_timeout=STOP_S,
+    )
 
 
 class Media:
@@ -138,8 +171,7 @@ class Media:
                 # Pongs go through the fan-out too: no message may be cut by another.
                 if message.type == WSMsgType.PING:
                     self._fanout.control(player, PONG + bytes([len(message.data)]) + message.data)
-                elif message.type == WSMsgType.CLOSE:
-                    break
+            self._fanout.control(player, NORMAL_CLOSURE)
         return websocket
 
     @asynccontextmanager
@@ -148,8 +180,9 @@ class Media:
     ) -> AsyncIterator[Player]:
         """Have the fan-out serve this connection; the handler is cancelled when either side ends it."""
         transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
+        assert transport
+        if transport.get_write_buffer_size():
+            raise failure(400, "the response to the request before this one has not been read")
         client, key = request.remote, rendition.log.key
 
         def closed(reason: str) -> None:

@@ -7,15 +7,17 @@ any more (it is held, so that players keep their connection while the publisher 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from mesh.balance.policy import Placement, Redirect, Refuse, Request, place
 from mesh.config import Config
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.gossip.event import Event, LeadChanged
-from mesh.gossip.member import Lead, LeadState, Replica, Status
+from mesh.gossip.member import Lead, LeadState, Replica
 from mesh.gossip.tables import Tables
 from mesh.net.addresses import trusted
+from mesh.net.claim import AWAY, Claims
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
@@ -28,13 +30,11 @@ from mesh.stream.rendition import Format, Rendition
 
 log = logging.getLogger("mesh.stream")
 
-CLAIM_MIN_S, CLAIM_MAX_S = 0.020, 0.150
 GHOST_S = 2.0
 """A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
 OPEN_S = 5.0
 """How long a fetch may take to be answered before its players are refused."""
 SWEEP_S = 0.25
-AWAY = {Status.SUSPECT, Status.UNREACHABLE, Status.DEAD, Status.LEFT}
 REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
 
 
@@ -49,8 +49,10 @@ class Stream:
         self.fetch: Fetch | None = None
         self.needed_at = now
         """When somebody last read it."""
-        self.left_at = now
-        """When its source went away."""
+        self.led_at = now
+        """When it was last known to have a leader."""
+        self.grown_at = now
+        """When its last frame came."""
         self.opened = asyncio.Event()
         """Set when it has frames, or will not get any."""
 
@@ -70,14 +72,14 @@ class Streams:
         self._catalog = catalog
         self._fanout = fanout
         self._streams: dict[str, Stream] = {}
-        self._claims: set[str] = set()
         self._changed = asyncio.Event()
         self._gossip: Gossip
         self._relay: Relay
+        self._claims: Claims
 
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
-        self._gossip, self._relay = gossip, relay
+        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip)
         gossip.watch(self._heard)
 
     @property
@@ -94,10 +96,6 @@ class Streams:
     def get(self, key: str) -> Stream | None:
         """A stream that this node holds."""
         return self._streams.get(key)
-
-    def find(self, key: str) -> StreamLog | None:
-        """The log of a stream, for those who fetch it from here."""
-        return self._catalog.get(key)
 
     def players(self, stream: Stream) -> int:
         """How many players read a stream here."""
@@ -121,8 +119,15 @@ class Streams:
         if not (self._open or trusted(client)):
             raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
         await self._gossip.joined.wait()
-        self._displace_ghost(request.stream)
-        return self._placed(request) or await self._claim(request.stream, close)
+        key = request.stream
+        self._displace_ghost(key)
+        if elsewhere := self._placed(request):
+            return elsewhere
+        if key not in self._streams and self.tables.replicas(key):
+            # What others still hold of it goes on here: the new epoch continues that log, and its clock.
+            self._fetch(key)
+        async with self._claims.claimed(key):
+            return self._begin(key, close)
 
     def unpublish(self, key: str, publication: Publication) -> None:
         """The publisher has gone: hold what there is, for its players and for its return."""
@@ -130,8 +135,7 @@ class Streams:
         if stream is None or stream.publication is not publication:
             return
         stream.publication = None
-        stream.left_at = asyncio.get_running_loop().time()
-        self._gossip.replicate(Replica(self._gossip.id, key, publication.lead.epoch, "", ()))
+        self._announce(stream)
         self._gossip.unlead(key)
 
     async def run(self) -> None:
@@ -145,9 +149,7 @@ class Streams:
     def close(self) -> None:
         """Let go of all of them: players are told that the stream ended."""
         for stream in self:
-            if stream.publication:
-                stream.publication.close("the node is stopping")
-            self._drop(stream)
+            self._drop(stream, "the node is stopping")
 
     def _placed(self, request: Request) -> Redirect | None:
         """Where the client is sent; None if it is served here."""
@@ -156,24 +158,16 @@ class Streams:
             raise REFUSALS[placement.status]("; ".join(placement.reasons))
         return placement if isinstance(placement, Redirect) else None
 
-    async def _appears(self, key: str, wait_s: float) -> bool:
-        """Whether some node has the stream, now or before `wait_s` seconds have passed."""
-        deadline = asyncio.get_running_loop().time() + wait_s
-        while not self._known(key):
-            try:
-                async with asyncio.timeout_at(deadline):
+    async def _appears(self, key: str, wait_s: float) -> None:
+        """Wait until some node has the stream, but no longer than `wait_s` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not self._known(key):
                     await self._changed.wait()
-            except TimeoutError:
-                return False
-        return True
 
     async def _attach(self, key: str) -> Stream:
-        """The stream, fetched from its leader if need be. Raises `StreamNotFound` if it cannot be had."""
-        stream = self._streams.get(key)
-        if stream is None:
-            stream = self._hold(key)
-            if not self._follow(stream):
-                self._drop(stream)
+        """The stream, fetched if need be. Raises `StreamNotFound` if it cannot be had."""
+        stream = self._streams.get(key) or self._fetch(key)
         stream.needed_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(OPEN_S):
@@ -184,54 +178,24 @@ class Streams:
             raise StreamNotFound(f"{key} has ended")
         return stream
 
-    async def _claim(self, key: str, close: Callable[[str], None]) -> Publication:
-        """Announce a publish, hear whether somebody else does the same, and begin: the higher node id wins."""
-        if key in self._claims:
-            raise StreamTaken(f"{key} is being claimed here")
-        self._claims.add(key)
-        tables, me = self.tables, self._gossip.id
-        claim = Lead(me, key, self._next_epoch(key), LeadState.CLAIM)
-        self._gossip.lead(claim)
-        try:
-            await asyncio.sleep(self._claim_s())
-            rivals = [lead for lead in tables.leads(key) if lead.node != me and not self._is_away(lead.node)]
-            for lead in rivals:
-                if lead.state == LeadState.LIVE or (lead.state == LeadState.CLAIM and lead.node > me):
-                    raise StreamTaken(f"{key} is being published to {tables.display_name(lead.node)}")
-        except BaseException:
-            self._gossip.unlead(key)
-            raise
-        finally:
-            self._claims.discard(key)
-        return self._begin(key, replace(claim, state=LeadState.LIVE, epoch=self._next_epoch(key, me)), close)
-
     def _displace_ghost(self, key: str) -> None:
         """Hang up on a publisher of this node who went silent, for the sake of one who speaks."""
         stream = self._streams.get(key)
         if stream and (ghost := stream.publication):
-            now = asyncio.get_running_loop().time()
-            ghost.beat(now, self._config.stream.silence_s)
-            if now - ghost.heard_at >= GHOST_S:
+            now, silence_s = asyncio.get_running_loop().time(), self._config.stream.silence_s
+            ghost.beat(now, silence_s)
+            if now - ghost.heard_at >= min(GHOST_S, silence_s):
                 self.unpublish(key, ghost)
                 ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
-
-    def _is_away(self, node: str) -> bool:
-        return self.tables.members[node].status in AWAY
 
     def _known(self, key: str) -> bool:
         return key in self._streams or bool(self.tables.leader(key) or self.tables.replicas(key))
 
-    def _next_epoch(self, key: str, me: str = "") -> int:
-        """One more than any that is known; the claim of `me` is not an epoch yet."""
-        known = [lead.epoch for lead in self.tables.leads(key) if lead.node != me]
-        known += [replica.epoch for replica in self.tables.replicas(key)]
-        if held := self._catalog.get(key):
-            known += [epoch.number for epoch in held.epochs]
-        return 1 + max(known, default=0)
-
-    def _claim_s(self) -> float:
-        slowest = max((self._gossip.rtt_s(peer) for peer in self.tables.members if peer != self._gossip.id), default=0)
-        return min(max(CLAIM_MIN_S, 2 * slowest), CLAIM_MAX_S)
+    def _next_epoch(self, stream: Stream) -> int:
+        """One more than any that is known."""
+        known = [lead.epoch for lead in self.tables.leads(stream.key)]
+        known += [replica.epoch for replica in self.tables.replicas(stream.key)]
+        return 1 + max(known + [epoch.number for epoch in stream.log.epochs], default=0)
 
     def _hold(self, key: str) -> Stream:
         now = asyncio.get_running_loop().time()
@@ -239,45 +203,78 @@ class Streams:
         stream.log.on_append = lambda: self._grown(stream)
         return stream
 
-    def _begin(self, key: str, lead: Lead, close: Callable[[str], None]) -> Publication:
+    def _begin(self, key: str, close: Callable[[str], None]) -> Publication:
+        """Lead a stream that was claimed, in a new epoch."""
         now = asyncio.get_running_loop().time()
         stream = self._streams.get(key) or self._hold(key)
+        lead = Lead(self._gossip.id, key, self._next_epoch(stream), LeadState.LIVE)
+        self._gossip.lead(lead)
         if stream.fetch:
             stream.fetch.close()
             stream.fetch = None
-        leader = Leader(stream.log, lead.epoch, lead.node, away_ms=round((now - stream.left_at) * 1000))
+        leader = Leader(stream.log, lead.epoch, lead.node, away_ms=round((now - stream.grown_at) * 1000))
         stream.publication = Publication(leader, lead, now, close)
         stream.opened.set()
         self._gossip.unreplicate(key)
-        self._gossip.lead(lead)
         return stream.publication
 
-    def _follow(self, stream: Stream) -> bool:
-        """Fetch a stream from its leader, or from a replica if that is not heard; False if nobody else has it."""
+    def _fetch(self, key: str) -> Stream:
+        """Begin to fetch a stream; where nobody has it, it is over already."""
+        stream = self._hold(key)
+        if not self._follow(stream):
+            self._drop(stream, "nobody has it")
+        return stream
+
+    def _follow(self, stream: Stream, besides: str = "") -> bool:
+        """Fetch a stream from another than `besides`; False if nobody else has what this node lacks."""
         lead = self.tables.leader(stream.key)
         holders = [lead.node] if lead else []
-        holders += [replica.node for replica in self.tables.replicas(stream.key)]
-        suppliers = [node for node in holders if node != self._gossip.id and not self._is_away(node)]
-        if not suppliers:
-            return False
-        stream.fetch = self._relay.fetch(
-            stream.key, suppliers[0], stream.log, lambda fetch, state: self._fetched(stream, fetch, state)
-        )
-        return True
+        if lead or not stream.log.epochs:
+            # Without a leader nobody has more than others, and they would follow each other in a ring.
+            holders += [replica.node for replica in self.tables.replicas(stream.key)]
+        not_these = {self._gossip.id, besides}
+        suppliers = [n for n in holders if n not in not_these and self.tables.members[n].status not in AWAY]
+        if suppliers:
+            stream.fetch = self._relay.fetch(
+                stream.key, suppliers[0], stream.log, lambda fetch, state: self._fetched(stream, fetch, state)
+            )
+        return bool(suppliers)
 
     def _fetched(self, stream: Stream, fetch: Fetch, state: State) -> None:
-        if state == State.OPEN:
-            epoch = stream.log.epochs[-1].number if stream.log.epochs else 0
-            self._gossip.replicate(Replica(self._gossip.id, stream.key, epoch, fetch.supplier, fetch.path))
+        if state is State.OPEN:
+            self._announce(stream)
             stream.opened.set()
-        elif state == State.GONE and stream.fetch is fetch:
+        elif state is State.GONE and stream.fetch is fetch:
             log.info("%s: %s is gone: %s", stream.key, self.tables.display_name(fetch.supplier), fetch.reason)
-            stream.fetch = None
-            stream.left_at = asyncio.get_running_loop().time()
-            if not self._follow(stream):
-                self._drop(stream)
+            self._lose(stream, fetch)
+
+    def _lose(self, stream: Stream, fetch: Fetch) -> None:
+        """The supplier is no more: find another, or hold what there is."""
+        fetch.close()
+        stream.fetch = None
+        if not self._follow(stream, besides=fetch.supplier):
+            if stream.log.epochs:
+                self._announce(stream)
+            else:
+                self._drop(stream, "nobody has it any more")
+
+    def _announce(self, stream: Stream) -> None:
+        """Tell the mesh what this node has of a stream that it does not lead."""
+        epoch = stream.log.epochs[-1].number if stream.log.epochs else 0
+        supplier, path = (stream.fetch.supplier, stream.fetch.path) if stream.fetch else ("", ())
+        self._tell(Replica(self._gossip.id, stream.key, epoch, supplier, path))
+
+    def _tell(self, entry: Lead | Replica) -> None:
+        try:
+            if isinstance(entry, Lead):
+                self._gossip.lead(entry)
+            else:
+                self._gossip.replicate(entry)
+        except StreamError as error:
+            log.debug("not told to the mesh: %s", error)
 
     def _grown(self, stream: Stream) -> None:
+        stream.grown_at = asyncio.get_running_loop().time()
         for rendition in stream.renditions.values():
             self._fanout.advanced(rendition)
         self._relay.advanced(stream.key)
@@ -288,16 +285,22 @@ class Streams:
             return
         self._changed.set()
         self._changed = asyncio.Event()
-        key = event.stream
-        stream, lead = self._streams.get(key), self.tables.leader(key)
-        if stream is None or lead is None or lead.node == self._gossip.id:
-            return
+        stream, lead = self._streams.get(event.stream), self.tables.leader(event.stream)
+        if stream and lead and lead.node != self._gossip.id:
+            self._yield(stream, lead)
+
+    def _yield(self, stream: Stream, lead: Lead) -> None:
+        """Another node leads the stream."""
+        reason = f"{self.tables.display_name(lead.node)} leads it in epoch {lead.epoch}"
         if publication := stream.publication:
             if lead.state != LeadState.LIVE:
                 return
-            self.unpublish(key, publication)
-            publication.close(f"{self.tables.display_name(lead.node)} leads it in epoch {lead.epoch}")
-        if stream.fetch is None:
+            self.unpublish(stream.key, publication)
+            publication.close(reason)
+        if any(epoch.number == lead.epoch and epoch.leader != lead.node for epoch in stream.log.epochs):
+            # Two began it at once, each before it heard of the other: this log never was the stream.
+            self._drop(stream, reason)
+        elif stream.fetch is None:
             self._follow(stream)
         elif lead.node not in (*stream.fetch.path, stream.fetch.supplier):
             stream.fetch.switch(lead.node)
@@ -305,30 +308,35 @@ class Streams:
     def _tend(self, stream: Stream, now: float) -> None:
         if self.players(stream) or self._relay.feeds(stream.key):
             stream.needed_at = now
-        if publication := stream.publication:
-            known = publication.lead
-            if publication.beat(now, self._config.stream.silence_s) != known:
-                self._gossip.lead(publication.lead)
-        elif stream.fetch:
-            supplier = self.tables.members.get(stream.fetch.supplier)
-            if now - stream.needed_at > self._config.stream.linger_s:
-                self._drop(stream)
-            elif supplier is None or not supplier.status.living:
-                stream.fetch.close()
-                stream.fetch = None
-                stream.left_at = now
-                self._follow(stream)
-        elif now - stream.left_at > self._config.stream.hold_s:
-            self._drop(stream)
+        if self.tables.leader(stream.key):
+            stream.led_at = now
+        if stream.publication:
+            self._tell(stream.publication.beat(now, self._config.stream.silence_s))
+        elif now - stream.led_at > self._config.stream.hold_s:
+            self._drop(stream, "its publisher did not come back")
+        elif stream.fetch and now - stream.needed_at > self._config.stream.linger_s:
+            self._drop(stream, "nobody plays it")
+        else:
+            self._tend_fetch(stream)
 
-    def _drop(self, stream: Stream) -> None:
-        """Hold it no more; whoever still reads it is told that it ended."""
-        log.info("%s is dropped", stream.key)
+    def _tend_fetch(self, stream: Stream) -> None:
+        if stream.fetch is None:
+            self._follow(stream)
+        elif (supplier := self.tables.members.get(stream.fetch.supplier)) is None or not supplier.status.living:
+            self._lose(stream, stream.fetch)
+        elif stream.opened.is_set():
+            self._announce(stream)
+
+    def _drop(self, stream: Stream, reason: str) -> None:
+        """Hold it no more; whoever still reads or writes it is told that it ended."""
+        log.info("%s is dropped: %s", stream.key, reason)
+        del self._streams[stream.key]
+        if stream.publication:
+            stream.publication.close(reason)
         if stream.fetch:
             stream.fetch.close()
         for rendition in stream.renditions.values():
             self._fanout.end(rendition)
-        del self._streams[stream.key]
         self._catalog.drop(stream.key)
         self._relay.ended(stream.key)
         self._gossip.unlead(stream.key)

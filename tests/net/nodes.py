@@ -1,12 +1,13 @@
 """Whole nodes in this process, and clients that talk to them through real sockets."""
 
 import asyncio
+import os
 import random
 import socket
 import struct
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from unittest import mock
@@ -19,6 +20,7 @@ from mesh.media.frame import Kind
 from mesh.node import Node
 from mesh.rtmp.client import ClientSession
 from mesh.rtmp.event import MessageReceived, Playing, Published
+from tests.net.asynctest import until
 
 T = TypeVar("T")
 
@@ -78,6 +80,12 @@ class Mesh(list[Node]):
         async with asyncio.timeout(STOP_S):
             await asyncio.gather(*[self._running.pop(node) for node in nodes])
 
+    async def kill(self, node: Node) -> None:
+        """End one as `kill -9` does: nobody hears another word of it."""
+        wires = node.gossip._wires
+        with mock.patch.multiple(wires, send=lambda *_: False, publish=lambda *_: None):
+            await self.stop(node)
+
     async def settled(self) -> None:
         """Wait until everyone sees everyone."""
         for node in self:
@@ -95,22 +103,21 @@ async def meshed(directory: Path, *names: str, **settings: str) -> AsyncIterator
             await mesh.settled()
             yield mesh
         finally:
-            await mesh.stop(*mesh)
-            while CLIENTS:
-                CLIENTS.pop().close()
-
-
-async def until(true: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
-    """Wait for something to become true, and return what it is."""
-    async with asyncio.timeout(patience_s):
-        while not (value := true()):
-            await asyncio.sleep(0.001)
-    return value
+            try:
+                await mesh.stop(*mesh)
+            finally:
+                while CLIENTS:
+                    CLIENTS.pop().close()
 
 
 async def written(node: Node, key: str, count: int) -> None:
     """Wait until a node's publisher of a stream has written so many messages."""
     await until(lambda: (stream := node.streams.get(key)) and stream.publication.leader.frames >= count)
+
+
+def footprint() -> tuple[int, int]:
+    """How many descriptors and tasks this process has."""
+    return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
 
 
 def http(node: Node) -> int:
@@ -183,6 +190,11 @@ class Client:
         """Everything until the other side closes."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
+
+    async def hung_up(self) -> None:
+        """Wait until the other side has closed."""
+        with suppress(ConnectionError):
+            await self.rest()
 
     def close(self) -> None:
         """Hang up in good order (FIN)."""
@@ -300,6 +312,15 @@ class RTMPClient(Client):
     async def tags(self, count: int) -> list[Tag]:
         """The next messages of the stream."""
         return [Tag(*await self.expect(MessageReceived)) for _ in range(count)]
+
+
+def half_close(client: Client) -> None:
+    """Send no more (FIN), and go on reading."""
+    client.writer.write_eof()
+
+
+LEAVES = [Client.close, Client.abort, half_close]
+"""Every way to leave."""
 
 
 def _keys(settings: dict[str, str]) -> dict[str, str]:

@@ -1,26 +1,30 @@
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import aiohttp
 import pytest
+from aiohttp import WSMsgType
 
 from mesh.media import flv
 from mesh.node import Node
-from tests.net.asynctest import asynctest
+from tests.net.asynctest import asynctest, until
 from tests.net.nodes import (
     HEADERS,
     HOST,
+    LEAVES,
     Client,
     Player,
     Poster,
+    footprint,
     gop,
     http,
     meshed,
     payloads,
     picture,
-    until,
     written,
 )
 
@@ -280,3 +284,160 @@ async def test_what_is_no_flv_is_refused_with_what_was_expected(tmp_path: Path, 
         assert await client.status() == 400
         assert words in json.loads(await client.reader.readline())["error"]
         await until(lambda: not a.gossip.tables.leads("live/x"))
+        client.close()
+
+
+@asynctest
+async def test_a_websocket_player_gets_the_stream_in_binary_messages_and_pongs_between_them(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,), aiohttp.ClientSession() as session:
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        async with session.ws_connect(f"ws://{HOST}:{http(a)}/live/x.flv", autoping=False) as player:
+            reader = flv.Reader()
+            seen: list[bytes] = []
+            pongs = []
+            for turn in range(1, 20):
+                await player.ping(bytes([turn]) * (turn * 6))
+                publisher.feed(*gop(5 * turn))
+            while len(seen) < 103 or len(pongs) < 19:
+                message = await player.receive(5)
+                if message.type == WSMsgType.PONG:
+                    pongs.append(bytes(message.data))
+                else:
+                    assert message.type == WSMsgType.BINARY
+                    seen += payloads(reader.feed(message.data))
+            assert seen[3:] == payloads(tag for turn in range(20) for tag in gop(5 * turn))
+            assert pongs == [bytes([turn]) * (turn * 6) for turn in range(1, 20)]
+
+
+@asynctest
+async def test_a_websocket_player_who_says_goodbye_is_answered(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,), aiohttp.ClientSession() as session:
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        player = await session.ws_connect(f"ws://{HOST}:{http(a)}/live/x.flv", autoclose=False)
+        await player.receive(5)
+        await player.close()
+        assert player.close_code == 1000
+        await until(lambda: not len(a.fanout))
+
+
+@asynctest
+async def test_a_websocket_player_is_told_that_the_stream_ended(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", stream__hold_s="0") as (a,), aiohttp.ClientSession() as session:
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        player = await session.ws_connect(f"ws://{HOST}:{http(a)}/live/x.flv")
+        await publisher.end()
+        while (message := await player.receive(5)).type == WSMsgType.BINARY:
+            pass
+        assert message.type == WSMsgType.CLOSE and message.data == 1000
+        await until(lambda: not len(a.fanout))
+
+
+@asynctest
+async def test_websocket_players_are_not_redirected_but_told_as_others_what_is_not_there(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b), aiohttp.ClientSession() as session:
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(known(b, "live/x"))
+        async with session.ws_connect(f"ws://{HOST}:{http(b)}/live/x.flv") as player:
+            assert (await player.receive(5)).data[:3] == b"FLV"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(f"ws://{HOST}:{http(b)}/live/none.flv")
+        assert refused.value.status == 404
+
+
+ASKED = "GET /live/x.flv HTTP/1.1\r\nHost: x\r\n\r\n"
+HEADS = {"playing": ASKED, "half a head": ASKED[:20], "waiting": ASKED.replace("x.flv", "none.flv?wait=9")}
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+@pytest.mark.parametrize("asked", HEADS)
+@asynctest
+async def test_however_a_player_leaves_nothing_of_him_stays(
+    tmp_path: Path, asked: str, leave: Callable[[Client], None]
+) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        before = footprint()
+        client = await Client.connect(http(a))
+        client.send(HEADS[asked].encode())
+        await asyncio.sleep(0.05)
+        assert len(a.fanout) == (asked == "playing")
+        leave(client)
+        await client.hung_up()
+        client.close()
+        await until(lambda: footprint() == before)
+        assert not len(a.fanout)
+
+
+WEBSOCKET = [
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+]
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+@asynctest
+async def test_however_a_websocket_player_leaves_nothing_of_him_stays(
+    tmp_path: Path, leave: Callable[[Client], None]
+) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        before = footprint()
+        client = await Client.ask(http(a), "GET /live/x.flv", *WEBSOCKET)
+        assert await client.status() == 101
+        await until(lambda: len(a.fanout))
+        leave(client)
+        await client.hung_up()
+        client.close()
+        await until(lambda: footprint() == before)
+        assert not len(a.fanout)
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+@asynctest
+async def test_however_a_publisher_leaves_nothing_of_him_stays(tmp_path: Path, leave: Callable[[Client], None]) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        before = footprint()
+        client = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(known(a, "live/x"))
+        leave(client)
+        await client.hung_up()
+        client.close()
+        await until(lambda: not a.gossip.tables.leads("live/x"))
+        await until(lambda: footprint() == before)
+
+
+@asynctest
+async def test_no_stream_is_sent_into_a_response_that_has_not_been_read(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        with mock.patch("asyncio.selector_events._SelectorTransport.get_write_buffer_size", return_value=1):
+            assert await refusal(a, "GET /live/x.flv") == (
+                400,
+                "the response to the request before this one has not been read",
+            )
+        assert not len(a.fanout)
+
+
+@asynctest
+async def test_what_is_no_http_is_closed_with_one_line_of_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        for nonsense in (
+            b"GET /\x00 HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"\x16\x03\x01\x02\r\n\r\n",
+        ):
+            client = await Client.connect(http(a))
+            client.send(nonsense)
+            assert await client.status() == 400
+            await client.hung_up()
+    assert caplog.records
+    for record in caplog.records:
+        assert record.levelname == "WARNING" and not record.exc_info and "\n" not in record.getMessage()

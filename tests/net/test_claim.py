@@ -1,0 +1,116 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mesh.errors import StreamTaken
+from mesh.gossip.member import Card, Lead, LeadState, Member, Status
+from mesh.gossip.tables import Tables
+from mesh.net.claim import Claims
+from mesh.node import Node
+from tests.net.asynctest import asynctest, until
+from tests.net.nodes import meshed
+
+
+async def attempt(node: Node, key: str) -> bool:
+    """Whether a node got a stream; it keeps it for a moment."""
+    try:
+        async with node.streams._claims.claimed(key):
+            node.gossip.lead(Lead(node.gossip.id, key, 1, LeadState.LIVE))
+        await asyncio.sleep(0.2)
+        return True
+    except StreamTaken:
+        return False
+
+
+@asynctest
+async def test_of_claims_at_the_same_moment_that_of_the_highest_node_wins(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as mesh:
+        highest = max(mesh, key=lambda node: node.gossip.id)
+        for turn in range(3):
+            outcomes = await asyncio.gather(*[attempt(node, f"live/{turn}") for node in mesh])
+            assert [node for node, won in zip(mesh, outcomes, strict=True) if won] == [highest]
+
+
+@asynctest
+async def test_whenever_claims_are_made_one_of_them_wins(tmp_path: Path) -> None:
+    async def race(first: Node, second: Node, after_ms: int) -> None:
+        async def follow() -> bool:
+            await asyncio.sleep(after_ms / 1000)
+            return await attempt(second, key)
+
+        key = f"live/{first.config.node.name}-{after_ms}"
+        outcomes = await asyncio.gather(attempt(first, key), follow())
+        assert sum(outcomes) == 1, (key, outcomes)
+
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await asyncio.gather(*[race(*pair, after_ms) for after_ms in range(40) for pair in ((a, b), (b, a))])
+
+
+@asynctest
+async def test_a_claim_is_seen_by_all_while_it_is_held_and_by_nobody_after_it_failed(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        with pytest.raises(ZeroDivisionError):
+            async with a.streams._claims.claimed("live/x"):
+                await until(lambda: [lead.state for lead in b.gossip.tables.leads("live/x")] == [LeadState.CLAIM])
+                assert b.gossip.tables.leader("live/x") is None
+                raise ZeroDivisionError
+        await until(lambda: not b.gossip.tables.leads("live/x"))
+        assert await attempt(a, "live/x")
+
+
+@asynctest
+async def test_a_claimant_who_is_gone_before_it_is_settled_leaves_nothing(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        waiting = asyncio.create_task(attempt(a, "live/x"))
+        await until(lambda: b.gossip.tables.leads("live/x"))
+        waiting.cancel()
+        await until(lambda: not b.gossip.tables.leads("live/x"))
+        assert await attempt(b, "live/x")
+
+
+@asynctest
+async def test_a_stream_is_claimed_once_at_a_time_on_one_node(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        first, second = await asyncio.gather(attempt(a, "live/x"), attempt(a, "live/x"))
+        assert (first, second) == (True, False)
+
+
+class Alone:
+    """A gossip that hears nothing new."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.id = tables.me
+        self.tables = tables
+        self.rtt_s = lambda peer: 0.0
+        self.lead = tables.set_entry
+
+    def unlead(self, stream: str) -> None:
+        (own,) = [lead for lead in self.tables.leads(stream) if lead.node == self.id]
+        self.tables.drop_entry(own)
+
+
+RIVALS = [
+    (LeadState.LIVE, Status.ALIVE, False),
+    (LeadState.LIVE, Status.DRAINING, False),
+    (LeadState.STALLED, Status.ALIVE, True),
+    (LeadState.CLAIM, Status.ALIVE, False),
+    *((state, status, True) for state in LeadState for status in (Status.SUSPECT, Status.UNREACHABLE, Status.DEAD)),
+]
+
+
+@pytest.mark.parametrize(("state", "status", "wins"), RIVALS)
+@asynctest
+async def test_a_claim_gives_way_to_who_is_heard_and_speaks(state: LeadState, status: Status, wins: bool) -> None:
+    def member(id: str, status: Status) -> Member:
+        return Member(Card(id, id, "", "0" * 16, 1, (), 0, 0, 0, 0, 0, 1), status)
+
+    tables = Tables("a", [member("a", Status.ALIVE), member("b", status)], [Lead("b", "live/x", 3, state)])
+    claims = Claims(Alone(tables))  # type: ignore[arg-type]
+    won = False
+    try:
+        async with claims.claimed("live/x"):
+            won = True
+    except StreamTaken as error:
+        assert str(error) == "live/x is being published to b"
+    assert won == wins
