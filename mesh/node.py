@@ -27,7 +27,7 @@ from mesh.net.metrics import Metrics
 from mesh.net.relay import Relay
 from mesh.net.rtmp import Server
 from mesh.net.state import State
-from mesh.net.stream import Streams
+from mesh.net.streams import Streams
 from mesh.net.survey import Survey
 from mesh.stream.catalog import Catalog
 
@@ -158,7 +158,7 @@ class Node:
     def _held(self, key: str) -> list[Held]:
         """What this node holds, for a survey."""
         held = [self.streams.get(key)] if key else list(self.streams)
-        return [Held(s.key, s.log.head, self.streams.players(s)) for s in held if s]
+        return [Held(s.key, s.log.head, s.players) for s in held if s]
 
 
 def _spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:

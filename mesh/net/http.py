@@ -26,7 +26,8 @@ from mesh.media import flv
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
-from mesh.net.stream import Stream, Streams
+from mesh.net.stream import Stream
+from mesh.net.streams import Streams
 from mesh.stream.catalog import checked_key
 from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Rendition
 

@@ -14,7 +14,7 @@ from mesh.media.frame import Frame
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
-from mesh.net.stream import Streams
+from mesh.net.streams import Streams
 from mesh.rtmp import chunk
 from mesh.rtmp.connection import STREAM
 from mesh.rtmp.event import MessageReceived, PlayEnded, PlayRequested, PublishEnded, PublishRequested

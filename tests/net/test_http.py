@@ -196,7 +196,7 @@ async def test_pages_of_other_sites_may_play_and_publish(tmp_path: Path) -> None
 @asynctest
 async def test_a_publisher_from_the_internet_is_refused_without_a_secret(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a") as (a,):
-        with mock.patch("mesh.net.stream.trusted", lambda host: host != HOST):
+        with mock.patch("mesh.net.streams.trusted", lambda host: host != HOST):
             assert await refusal(a, "POST /live/x", "Transfer-Encoding: chunked") == (
                 403,
                 f"{HOST} is a public address, and this mesh has no secret",

@@ -311,7 +311,7 @@ async def test_a_supplier_that_does_not_answer_is_not_waited_for_for_long(tmp_pa
     async with meshed(tmp_path, "a", "b", stream__linger_s="0.2") as (a, b):
         await publish(a, "http", *HEADERS, *gop(0))
         await until(lambda: row(b) == ("a", []))
-        with mock.patch("mesh.net.stream.OPEN_S", 0.2), mock.patch.object(b.gossip, "send", lambda *_: False):
+        with mock.patch("mesh.net.streams.OPEN_S", 0.2), mock.patch.object(b.gossip, "send", lambda *_: False):
             with pytest.raises(StreamNotFound, match=r"live/x did not open within 0.2 s"):
                 await b.streams.play(Request("live/x", redirect=False))
             await until(lambda: not len(b.streams))

@@ -1,0 +1,165 @@
+"""Streams: where clients ask for them; claimed for publishers, fetched for players."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from mesh.balance.policy import Placement, Redirect, Refuse, Request, place
+from mesh.config import Config
+from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.gossip.event import Event, LeadChanged
+from mesh.gossip.tables import Tables
+from mesh.net.addresses import trusted
+from mesh.net.claim import Claims
+from mesh.net.fanout import Fanout
+from mesh.net.gossip import Gossip
+from mesh.net.publication import Publication
+from mesh.net.relay import Relay
+from mesh.net.stream import Stream
+from mesh.stream.catalog import Catalog
+
+OPEN_S = 5.0
+"""How long a fetch may take to be answered before its players are refused."""
+SWEEP_S = 0.25
+REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
+
+
+class Streams:
+    """All streams that this node holds."""
+
+    def __init__(self, config: Config, catalog: Catalog, fanout: Fanout) -> None:
+        self._config = config
+        self._open = config.mesh.insecure or bool(config.mesh.secret_file)
+        self._catalog = catalog
+        self._fanout = fanout
+        self._streams: dict[str, Stream] = {}
+        self._changed = asyncio.Event()
+        self._gossip: Gossip
+        self._relay: Relay
+        self._claims: Claims
+
+    def join(self, gossip: Gossip, relay: Relay) -> None:
+        """Meet the mesh; before this no stream can be had."""
+        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip)
+        gossip.watch(self._heard)
+
+    @property
+    def tables(self) -> Tables:
+        """The mesh as seen from here."""
+        return self._gossip.tables
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(list(self._streams.values()))
+
+    def get(self, key: str) -> Stream | None:
+        """A stream that this node holds."""
+        return self._streams.get(key)
+
+    def place(self, request: Request) -> Placement:
+        """Where a client goes, and why."""
+        return place(replace(request, redirect=request.redirect and self._config.balance.redirect), self.tables)
+
+    async def play(self, request: Request, wait_s: float = 0) -> Stream | Redirect:
+        """The stream, here or elsewhere. Raises `StreamError` if nobody can serve it."""
+        await self._gossip.joined.wait()
+        await self._appears(request.stream, wait_s)
+        return self._placed(request) or await self._attach(request.stream)
+
+    async def publish(self, request: Request, client: str, close: Callable[[str], None]) -> Publication | Redirect:
+        """Claim a stream for a client, by its address, and begin the stream's next epoch.
+
+        Raises `StreamError` if it is live anywhere, nobody has room, or the client is not trusted.
+        """
+        if not (self._open or trusted(client)):
+            raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
+        await self._gossip.joined.wait()
+        key = request.stream
+        if stream := self._streams.get(key):
+            stream.displace_ghost()
+        if elsewhere := self._placed(request):
+            return elsewhere
+        if key not in self._streams and self.tables.replicas(key):
+            # What others still hold of it goes on here: the new epoch continues that log, and its clock.
+            self._fetch(key)
+        async with self._claims.claimed(key):
+            stream = self._streams.get(key) or self._hold(key)
+            return stream.publish(close)
+
+    def unpublish(self, key: str, publication: Publication) -> None:
+        """The publisher has gone."""
+        if stream := self._streams.get(key):
+            stream.unpublish(publication)
+
+    async def run(self) -> None:
+        """Look after the streams until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for stream in self:
+                stream.tend(loop.time())
+
+    def close(self) -> None:
+        """Let go of all of them: players are told that the stream ended."""
+        for stream in self:
+            stream.drop("the node is stopping")
+
+    def _placed(self, request: Request) -> Redirect | None:
+        """Where the client is sent; None if it is served here."""
+        placement = self.place(request)
+        if isinstance(placement, Refuse):
+            raise REFUSALS[placement.status]("; ".join(placement.reasons))
+        return placement if isinstance(placement, Redirect) else None
+
+    async def _appears(self, key: str, wait_s: float) -> None:
+        """Wait until some node has the stream, but no longer than `wait_s` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not self._known(key):
+                    await self._changed.wait()
+
+    async def _attach(self, key: str) -> Stream:
+        """The stream, fetched if need be. Raises `StreamNotFound` if it cannot be had."""
+        stream = self._streams.get(key) or self._fetch(key)
+        stream.needed_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await stream.opened.wait()
+        except TimeoutError:
+            raise StreamNotFound(f"{key} did not open within {OPEN_S:g} s") from None
+        if self._streams.get(key) is not stream:
+            raise StreamNotFound(f"{key} has ended")
+        return stream
+
+    def _known(self, key: str) -> bool:
+        return key in self._streams or bool(self.tables.leader(key) or self.tables.replicas(key))
+
+    def _hold(self, key: str) -> Stream:
+        log = self._catalog.open(key)
+        stream = Stream(log, self._config.stream, self._gossip, self._relay, self._fanout, self._dropped)
+        self._streams[key] = stream
+        return stream
+
+    def _fetch(self, key: str) -> Stream:
+        """Begin to fetch a stream; where nobody has it, it is over already."""
+        stream = self._hold(key)
+        if not stream.follow():
+            stream.drop("nobody has it")
+        return stream
+
+    def _dropped(self, key: str) -> None:
+        del self._streams[key]
+        self._catalog.drop(key)
+
+    def _heard(self, event: Event) -> None:
+        """The tables have changed: wake those who wait for a stream, and follow a new leader."""
+        if not isinstance(event, LeadChanged):
+            return
+        self._changed.set()
+        self._changed = asyncio.Event()
+        stream, lead = self._streams.get(event.stream), self.tables.leader(event.stream)
+        if stream and lead and lead.node != self._gossip.id:
+            stream.yield_to(lead)
