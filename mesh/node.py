@@ -15,7 +15,7 @@ from mesh.config import Address, Config
 from mesh.control.message import Held
 from mesh.control.url import node_url
 from mesh.errors import ConfigError
-from mesh.gossip.event import Event, MemberChanged
+from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
 from mesh.net.fanout import Fanout
@@ -47,6 +47,7 @@ class Node:
         self.config = config
         self._stopping = asyncio.Event()
         self._draining = asyncio.Event()
+        self._superseded = False
 
     def drain(self) -> None:
         """Take nobody new, and stop when nobody is left or `node.drain_s` is over; called again, stop now."""
@@ -89,6 +90,8 @@ class Node:
             await self._stop()
             for chore in chores:
                 chore.cancel()
+        if self._superseded:
+            raise ConfigError(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
 
     async def _meet(self) -> None:
         """Listen for other nodes, and begin to look for them."""
@@ -148,8 +151,11 @@ class Node:
         return ", ".join(sorted(names)) or "nobody yet"
 
     def _heard(self, event: Event) -> None:
-        """Log who comes and goes."""
-        if isinstance(event, MemberChanged) and event.id != self.gossip.id:
+        """Log who comes and goes; go, if somebody else goes by our id."""
+        if isinstance(event, Superseded):
+            self._superseded = True
+            self.stop()
+        elif isinstance(event, MemberChanged) and event.id != self.gossip.id:
             before, member = event.old, event.new
             if member and member.status != Status.JOINING and (before is None or before.status != member.status):
                 name = self.gossip.tables.display_name(event.id)

@@ -12,7 +12,8 @@ from mesh.errors import StreamTaken
 from mesh.gossip.member import Lead, LeadState, Status
 from mesh.net.gossip import Gossip
 
-CLAIM_MIN_S, CLAIM_MAX_S = 0.020, 0.150
+CLAIM_MIN_S, CLAIM_MAX_S = 0.050, 0.150
+"""Twice the longest round trip, within these: on a busy machine even a neighbour may hear 20 ms late."""
 AWAY = {Status.SUSPECT, Status.UNREACHABLE, Status.DEAD, Status.LEFT}
 """Of a node in one of these nothing is to be had, and nothing to be respected."""
 
