@@ -2,7 +2,7 @@
 
 import click
 
-from mesh.config import load
+from mesh.config import load, read_secrets
 from mesh.errors import ConfigError
 
 
@@ -17,6 +17,7 @@ def check(file: str) -> None:
     """Read FILE as a node would, and say whether it would start."""
     try:
         settings, _ = load(file, [], {})
+        read_secrets(settings)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{file} is fine; it sets {', '.join(sorted(settings.given)) or 'nothing'}")

@@ -4,6 +4,7 @@ Whatever is not exactly right is one `ConfigError`, a line that names the key, i
 """
 
 from mesh.config.rule import MESH_PORT, Address
+from mesh.config.secret import read_secrets
 from mesh.config.section import (
     BalanceConfig,
     CacheConfig,
@@ -36,4 +37,5 @@ __all__ = [
     "RtmpConfig",
     "StreamConfig",
     "load",
+    "read_secrets",
 ]

@@ -65,7 +65,7 @@ class MeshConfig:
     mdns: Switch = True
     """Whether to find nodes of the same LAN by multicast DNS."""
     secret_file: Path = ""
-    """File with the mesh's secret, which encrypts everything between nodes; not built yet, so only "" is taken."""
+    """File with the mesh's secret, mode 0600, as `meshctl keygen` writes it; MESH_SECRET may hold the secret itself."""
     insecure: Switch = False
     """Whether nodes and publishers from public addresses are taken although the mesh has no secret."""
     advertise: Host = ""
@@ -159,3 +159,10 @@ class Config:
     redis: RedisConfig = RedisConfig()
     given: frozenset[str] = field(default=frozenset(), compare=False)
     """The keys that somebody set, whatever their value: a port that was only a default may give way to the next."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What MESH_SECRET holds; `read_secrets` also looks into `mesh.secret_file`."""
+
+    @property
+    def public(self) -> bool:
+        """Whether nodes and publishers are met at any address: by a secret, or because the operator says so."""
+        return bool(self.secrets or self.mesh.secret_file) or self.mesh.insecure

@@ -8,14 +8,17 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple, get_type_hints
 
+from mesh.config import secret
 from mesh.config.rule import Rule
 from mesh.config.section import Config
 from mesh.errors import ConfigError
 
-SECTIONS: dict[str, type] = {name: cls for name, cls in get_type_hints(Config).items() if name != "given"}
+SECTIONS: dict[str, type] = {
+    section.name: type(section.default) for section in fields(Config) if is_dataclass(section.default)
+}
 RULES: dict[str, Rule] = {
     f"{section}.{name}": hint.__metadata__[0]
     for section, cls in SECTIONS.items()
@@ -24,7 +27,6 @@ RULES: dict[str, Rule] = {
 TYPES = {str: (str,), list: (list,), bool: (bool,), float: (float, int)}
 
 NOT_BUILT = {
-    "mesh.secret_file": "encryption between nodes",
     "redis.url": "the mirror",
     "stream.standby": "standby",
 }
@@ -49,12 +51,20 @@ def load(path: str | None, overrides: Sequence[str], environ: Mapping[str, str])
         section: cls(**{name.name: values[key] for name in fields(cls) if (key := f"{section}.{name.name}") in values})
         for section, cls in SECTIONS.items()
     }
-    config = Config(**sections, given=frozenset(values))
+    config = Config(**sections, given=frozenset(values), secrets=_secrets(environ))
+    if config.secrets and config.mesh.secret_file:
+        raise ConfigError(f"{secret.VARIABLE}: mesh.secret_file is set too, expected only one of them")
     least, most = config.egress.pass_min_ms, config.egress.pass_max_ms
     if least > most:
         source = next(setting.source for setting in reversed(settings) if setting.key.startswith("egress.pass_"))
         raise ConfigError(f"{source}: egress.pass_min_ms is {least:g}, expected no more than pass_max_ms, {most:g}")
     return config, warnings
+
+
+def _secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What MESH_SECRET holds. One that is empty is an error: who sets it wants it to mean something."""
+    text = environ.get(secret.VARIABLE)
+    return () if text is None else secret.parse_secrets(text, secret.VARIABLE)
 
 
 def _of_file(path: str | None) -> Iterator[Setting]:
@@ -78,10 +88,8 @@ def _of_environment(environ: Mapping[str, str], warnings: list[str]) -> Iterator
     for variable in sorted(environ):
         prefix, _, rest = variable.partition("_")
         section, _, name = rest.lower().partition("_")
-        if prefix != "MESH":
+        if prefix != "MESH" or variable == secret.VARIABLE:
             continue
-        if variable == "MESH_SECRET" and environ[variable]:
-            raise ConfigError("MESH_SECRET: asks for encryption between nodes, which is not built yet")
         if section in SECTIONS and name:
             yield Setting(key := f"{section}.{name}", _of_text(key, environ[variable]), variable)
         else:

@@ -39,7 +39,6 @@ BAD_TEXTS = {
     "cache.colour=1": "there is no key cache.colour, expected one of cache.seconds, cache.bytes, cache.total",
     "redis.url=redis://h": "redis.url asks for the mirror, which is not built yet",
     "stream.standby=true": "stream.standby asks for standby, which is not built yet",
-    "mesh.secret_file=key": "mesh.secret_file asks for encryption between nodes, which is not built yet",
 }
 BAD_FILES = {
     "[cache]\nbytes = 7": 'cache.bytes is 7, expected a size of 64KiB or more, like "32MiB"',
@@ -150,11 +149,6 @@ def test_other_mesh_names_of_the_environment_only_warn():
     assert warnings == [f"{name} in the environment is ignored: it names no section and key" for name in names]
 
 
-def test_a_secret_is_refused_rather_than_ignored():
-    with pytest.raises(ConfigError, match=r"^MESH_SECRET: asks for encryption between nodes, which is not built yet$"):
-        load(None, [], {"MESH_SECRET": "s3cret"})
-
-
 @pytest.mark.parametrize("overrides", [["egress.pass_min_ms=400"], ["egress.pass_max_ms=20", "egress.pass_min_ms=30"]])
 def test_the_shortest_pass_is_no_longer_than_the_longest(overrides):
     with pytest.raises(
@@ -164,7 +158,7 @@ def test_the_shortest_pass_is_no_longer_than_the_longest(overrides):
 
 
 def test_a_default_may_be_given_for_what_is_not_built():
-    assert load(None, ["redis.url=", "stream.standby=false", "mesh.secret_file="], {})[0] == Config()
+    assert load(None, ["redis.url=", "stream.standby=false"], {})[0] == Config()
 
 
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=30))
