@@ -8,11 +8,15 @@ turn is over and the next one is booked), and every send looks again.
 import asyncio
 import errno
 from collections.abc import Callable
+from itertools import count
 
 import zmq
+from zmq.utils.monitor import parse_monitor_message
 
 TURN = 256
 """Messages taken from one socket before the loop gets its turn."""
+
+_watches = count()
 
 
 class Socket:
@@ -33,8 +37,23 @@ class Socket:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Handle | None = None
+        self._context = context
+        self._watch: Socket | None = None
         if receive:
             self._loop.add_reader(self.zmq.fileno(), self._drain)
+
+    def watch(self, events: int, told: Callable[[int, int, str], None]) -> None:
+        """Tell what becomes of this socket's connections: the event, its value (libzmq has a list) and the endpoint."""
+
+        def take(frames: list[zmq.Frame]) -> None:
+            event = parse_monitor_message([frame.bytes for frame in frames])
+            told(event["event"], event["value"], event["endpoint"].decode(errors="replace"))
+
+        endpoint = f"inproc://watch-{next(_watches)}"
+        self.zmq.monitor(endpoint, events)
+        # Without a limit: libzmq's own thread waits, and all connections with it, while an event does not fit.
+        self._watch = Socket(self._context, zmq.PAIR, take, {zmq.RCVHWM: 0})
+        self._watch.connect(endpoint)
 
     def bind(self, host: str, port: int) -> int:
         """Listen on `host` and `port` (0 takes a free one); return the port. Raises `zmq.ZMQError` if it is taken."""
@@ -75,6 +94,9 @@ class Socket:
             self._loop.remove_reader(self.zmq.fileno())
         if self._turn:
             self._turn.cancel()
+        if self._watch:
+            self.zmq.disable_monitor()
+            self._watch.close()
         self.zmq.close()
 
     def _look_again(self) -> None:

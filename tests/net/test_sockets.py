@@ -158,6 +158,22 @@ async def test_closing_is_final_and_may_be_repeated(context):
 
 
 @asynctest
+async def test_what_becomes_of_a_sockets_connections_is_told_while_it_is_open(context):
+    told = []
+    pull = Socket(context, zmq.PULL, Inbox().take)
+    pull.watch(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED, lambda *event: told.append(event))
+    endpoint = f"tcp://127.0.0.1:{pull.bind('127.0.0.1', 0)}"
+    push = Socket(context, zmq.PUSH)
+    push.connect(endpoint)
+    await until(lambda: told)
+    push.close()
+    await until(lambda: len(told) == 2)
+    assert [event for event, _, _ in told] == [zmq.EVENT_ACCEPTED, zmq.EVENT_DISCONNECTED]
+    assert told[0][1:] == told[1][1:] and told[0][2] == endpoint
+    close(pull)
+
+
+@asynctest
 async def test_what_nobody_takes_is_not_queued(context):
     push = Socket(context, zmq.PUSH, options={zmq.IMMEDIATE: 1})
     assert not push.send([b"head", b"body"])
