@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from mesh.config import Address, Config
+from mesh.config import Address, Config, read_secrets
 from mesh.errors import ConfigError
 from mesh.gossip.entry import LEAD, REPLICA
 from mesh.gossip.event import (
@@ -34,7 +34,7 @@ from mesh.net.alarm import Alarm
 from mesh.net.discovery import Discovery
 from mesh.net.knock import refuses
 from mesh.net.ports import free_ports
-from mesh.net.security import Security, read_secret
+from mesh.net.security import Options, Security
 from mesh.net.state import State
 from mesh.net.wires import Wires
 
@@ -63,8 +63,8 @@ class Gossip:
         self.joined = asyncio.Event()
         """Set when the tables are complete, or there is nobody to complete them from."""
         self.card: Card
-        self.security = Security(state, read_secret(config.mesh.secret_file), config.mesh.insecure)
-        """Options for other sockets of this context that nodes connect to each other."""
+        self.security = Security(state, read_secrets(config), config.mesh.insecure)
+        """Who may connect; also to other sockets of this context that nodes connect to each other."""
         self._config = config
         self._state = state
         self._context = context
@@ -163,6 +163,11 @@ class Gossip:
         """Where a peer's PULL is bound; None if it has not been reached."""
         route, member = self._membership.route(peer), self.tables.members.get(peer)
         return f"tcp://{Address(route.host, member.card.media)}" if route and member else None
+
+    def media_options(self, peer: str) -> Options:
+        """What to show there; changes when the mesh goes over to another secret."""
+        route = self._membership.route(peer)
+        return self._wires.dialling(route) if route else self.security.dialling()
 
     def rtt_s(self, peer: str) -> float:
         """The round trip to a peer; 0 until it is measured."""

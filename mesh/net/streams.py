@@ -30,7 +30,7 @@ class Streams:
 
     def __init__(self, config: Config, catalog: Catalog, fanout: Fanout) -> None:
         self._config = config
-        self._open = config.mesh.insecure or bool(config.mesh.secret_file)
+        self._open = config.public
         self._catalog = catalog
         self._fanout = fanout
         self._streams: dict[str, Stream] = {}

@@ -5,6 +5,7 @@ every other PUB, and it sends to a ROUTER over a DEALER that is opened when firs
 boot of its sender, then the message itself. Nothing goes back through a ROUTER: an answer takes the answerer's DEALER.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -12,13 +13,15 @@ from functools import lru_cache
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from mesh.config import Address
+from mesh.control.cause import Cause
 from mesh.errors import WireError
 from mesh.gossip.message import Sender
 from mesh.media.wire import MAX_MESSAGE, decode, encode
 from mesh.net.addresses import plain
+from mesh.net.dials import Dials
+from mesh.net.door import Door
 from mesh.net.security import Options, Security
 from mesh.net.sockets import Socket
 
@@ -31,8 +34,10 @@ IDLE_S = 30.0
 """After which an unused DEALER is closed."""
 FLUSH_MS = 100
 """For which the last messages may take to leave a socket that is closed."""
-MONITOR = "inproc://mesh-sub-monitor"
 MAX_BLAMED = 1000
+MAX_FAILING = 4096
+AGAIN_S = (0.1, 5.0)
+"""Between two attempts to hear a publisher whose handshake fails, doubling."""
 OPTIONS: Options = {
     zmq.IPV6: 1,
     zmq.MAXMSGSIZE: MAX_MESSAGE + 1024,  # CURVE's own bytes count too
@@ -63,23 +68,25 @@ class Wires:
         receive: Callable[[Any, Sender], None],
         disconnected: Callable[[Address], None],
     ) -> None:
-        """`receive` gets each message and may raise `WireError`; `disconnected` gets what was subscribed to."""
+        """`receive` gets each message and may raise `WireError`; `disconnected` gets addresses that were connected."""
         self.rejected: Counter[str] = Counter()
         """Messages that made no sense, by the host they came from."""
         self._context = context
         self._security = security
         self._envelope = bytes.fromhex(me.id + me.boot)
         self._receive = receive
-        self._disconnected = disconnected
         self._judge = security.listen(context)
         self._router = Socket(context, zmq.ROUTER, lambda frames: self._take(frames[1:]), OPTIONS | security.serving())
         self._pub = Socket(context, zmq.PUB, None, OPTIONS | security.dialling())
         self._sub = Socket(context, zmq.SUB, self._take, OPTIONS | security.serving())
         self._sub.zmq.subscribe(b"")
-        self._sub.zmq.monitor(MONITOR, zmq.EVENT_DISCONNECTED)
-        self._monitor = Socket(context, zmq.PAIR, self._closed)
-        self._monitor.connect(MONITOR)
+        self._doors = [Door(socket, security.sealed, security.troubles.note) for socket in (self._router, self._pub)]
+        self._dials = Dials(security.sealed, self._met, disconnected, self._failed)
+        self._dials.watch(self._sub)
         self._dealers: dict[Address, tuple[Socket, float]] = {}
+        self._heard: set[Address] = set()
+        self._turns: Counter[Address] = Counter()
+        """Which secret is to be tried at an address; grows with each handshake that fails."""
 
     def bind(self, host: str, control: int, gossip: int) -> tuple[int, int]:
         """Listen; 0 takes a free port. Raises `zmq.ZMQError` if one is taken."""
@@ -91,19 +98,22 @@ class Wires:
 
     def send(self, address: Address, message: Any, now: float) -> bool:
         """To the node whose ROUTER is there; False if too much waits for it already."""
-        dealer, _ = self._dealers.get(address, (None, 0.0))
-        if dealer is None:
-            dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self._security.dialling())
-            dealer.connect(_endpoint(address))
+        dealer = self._dealers[address][0] if address in self._dealers else self._dial(address)
         self._dealers[address] = dealer, now
         return dealer.send([self._envelope, encode(message)])
 
+    def dialling(self, address: Address) -> Options:
+        """Options for other sockets that connect to the node whose ROUTER is there."""
+        return self._security.dialling(self._turns[address])
+
     def subscribe(self, address: Address) -> None:
         """Hear what is published there."""
-        self._sub.connect(_endpoint(address))
+        self._heard.add(address)
+        self._hear(address)
 
     def unsubscribe(self, address: Address) -> None:
         """Hear it no more."""
+        self._heard.discard(address)
         self._sub.disconnect(_endpoint(address))
 
     def close_idle(self, now: float) -> None:
@@ -120,8 +130,7 @@ class Wires:
         talking = [self._pub, *(dealer for dealer, _ in self._dealers.values())]
         for socket in talking:
             socket.zmq.linger = FLUSH_MS
-        self._sub.zmq.disable_monitor()
-        for socket in (*talking, self._monitor, self._sub, self._router, self._judge):
+        for socket in (*talking, self._sub, self._router, self._judge):
             socket.close()
 
     def _take(self, frames: list[zmq.Frame]) -> None:
@@ -144,13 +153,38 @@ class Wires:
         if host in self.rejected or len(self.rejected) < MAX_BLAMED:
             self.rejected[host] += 1
 
-    def _closed(self, frames: list[zmq.Frame]) -> None:
-        """The SUB's monitor tells of a connection that is no more."""
-        event = parse_monitor_message([frame.bytes for frame in frames])
-        try:
-            self._disconnected(Address.parse(event["endpoint"].decode().removeprefix("tcp://")))
-        except ValueError:
-            log.debug("a connection without a name has closed: %s", event)
+    def _dial(self, address: Address) -> Socket:
+        dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self.dialling(address))
+        self._dials.watch(dealer)
+        dealer.connect(_endpoint(address))
+        return dealer
+
+    def _hear(self, address: Address) -> None:
+        if address in self._heard and not self._sub.zmq.closed:
+            for option, value in self._security.serving(self._turns[address]).items():
+                self._sub.zmq.set(option, value)  # for the connections to come
+            self._sub.connect(_endpoint(address))
+
+    def _met(self, address: Address) -> None:
+        """A handshake has succeeded."""
+        if address in self._turns:
+            self._turns[address] %= self._security.turns
+        self._security.troubles.clear(address)
+
+    def _failed(self, address: Address, cause: Cause) -> None:
+        """A handshake has failed: hang up, and try the next secret when it is dialled again."""
+        if len(self._turns) >= MAX_FAILING:
+            self._turns.clear()
+        self._turns[address] += 1
+        if self._turns[address] >= 2 * self._security.turns:  # none will do; once may be a node that is dying
+            self._security.troubles.note(address, cause)
+        if address in self._dealers:
+            self._dealers.pop(address)[0].close()
+        elif address in self._heard:
+            least, most = AGAIN_S
+            self._sub.disconnect(_endpoint(address))
+            pause = min(least * 2 ** min(self._turns[address], 8), most)
+            asyncio.get_running_loop().call_later(pause, self._hear, address)
 
 
 def _endpoint(address: Address) -> str:

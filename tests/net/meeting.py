@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import zmq
@@ -16,12 +15,11 @@ from mesh.net.gossip import Gossip
 from mesh.net.state import State
 
 
-def settings(directory: Path, *overrides: str, seeds: Sequence[Gossip] = (), secret: Path | None = None) -> Config:
+def settings(directory: Path, *overrides: str, seeds: Sequence[Gossip] = (), secret: Path | str = "") -> Config:
     """A configuration of a node that finds others by these seeds only."""
     addresses = ",".join(f"127.0.0.1:{gossip.card.control}" for gossip in seeds)
     fixed = [f"node.data_dir={directory}", f"node.name={directory.name}", "mesh.mdns=false", "mesh.listen=127.0.0.1:0"]
-    configured, _ = config.load(None, [*fixed, f"mesh.seeds={addresses}", *overrides], {})
-    return replace(configured, mesh=replace(configured.mesh, secret_file=str(secret or "")))
+    return config.load(None, [*fixed, f"mesh.seeds={addresses}", f"mesh.secret_file={secret}", *overrides], {})[0]
 
 
 class Meeting:
@@ -32,9 +30,7 @@ class Meeting:
         self.gossips: list[Gossip] = []
         self.contexts: dict[Gossip, zmq.Context[zmq.Socket[bytes]]] = {}
 
-    async def start(
-        self, name: str, *overrides: str, seeds: Sequence[Gossip] = (), secret: Path | None = None
-    ) -> Gossip:
+    async def start(self, name: str, *overrides: str, seeds: Sequence[Gossip] = (), secret: Path | str = "") -> Gossip:
         """Start a node of this name; a second time it is the same node."""
         configured = settings(self.directory / name, *overrides, seeds=seeds, secret=secret)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

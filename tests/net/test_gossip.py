@@ -186,3 +186,23 @@ async def test_a_node_of_which_only_the_host_is_configured_advertises_that(tmp_p
 async def test_a_node_advertises_what_it_is_told_to(tmp_path):
     async with meeting(tmp_path) as place:
         assert (await place.start("a", "mesh.advertise=a.example")).card.addresses == ("a.example",)
+
+
+@asynctest
+async def test_a_mesh_goes_over_to_another_secret_in_three_rolling_restarts(tmp_path):
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    old, new = "correct horse battery staple", "Tr0ub4dor&3 and three more"
+    secret.write_text(old)
+    async with meeting(tmp_path) as place:
+        a = await place.start("a", secret=secret)
+        b = await place.start("b", seeds=[a], secret=secret)
+        await place.met(a, b)
+        for step in (f"{old}\n{new}", f"{new}\n{old}", new):
+            secret.write_text(step)
+            await place.stop(a)
+            a = await place.start("a", seeds=[b], secret=secret)
+            await place.met(a, b)
+            await place.stop(b)
+            b = await place.start("b", seeds=[a], secret=secret)
+            await place.met(a, b)

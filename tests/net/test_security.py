@@ -1,18 +1,18 @@
 import asyncio
+import logging
 from collections.abc import Iterator
 
 import pytest
 import zmq
 
 from mesh import config
-from mesh.errors import ConfigError
 from mesh.net import security
-from mesh.net.security import Security, read_secret
+from mesh.net.security import Security
 from mesh.net.sockets import Socket
 from mesh.net.state import State
 from tests.net.asynctest import asynctest, until
 
-SECRET = "correct horse battery staple"
+SECRET, OTHER = "correct horse battery staple", "correct horse battery stable"
 
 
 @pytest.fixture
@@ -66,18 +66,18 @@ def test_without_a_secret_public_addresses_pass_only_if_that_was_asked_for(
         assert len(await passes(contexts, ours, theirs)) == expected
 
     test()
-    assert ("127.0.0.1 may not connect" in caplog.text) == (not insecure)
+    assert ("127.0.0.1 is met over a public address" in caplog.text) == (not insecure)
 
 
 @asynctest
 async def test_with_the_same_secret_each_message_proves_its_sender(states, contexts):
-    ours, theirs = Security(states[0], SECRET), Security(states[1], SECRET)
+    ours, theirs = Security(states[0], [SECRET]), Security(states[1], [SECRET])
     ((frame,),) = await passes(contexts, ours, theirs)
     assert ours.proves(frame, states[1].id)
     assert not ours.proves(frame, states[2].id)
 
 
-CASES = [("", SECRET), (SECRET, ""), (SECRET, SECRET + "!")]
+CASES = [([], [SECRET]), ([SECRET], []), ([SECRET], [OTHER])]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), CASES, ids=["only they have one", "only we have one", "two secrets"])
@@ -91,7 +91,7 @@ def test_nodes_that_share_no_secret_do_not_connect(states, contexts, ours, their
 
 @asynctest
 async def test_a_publisher_that_binds_proves_itself_to_its_subscribers(states, contexts):
-    ours, theirs = Security(states[0], SECRET), Security(states[1], SECRET)
+    ours, theirs = Security(states[0], [SECRET]), Security(states[1], [SECRET])
     received: list[list[zmq.Frame]] = []
     judges = [ours.listen(contexts[0]), theirs.listen(contexts[1])]
     sub = Socket(contexts[0], zmq.SUB, received.append, ours.serving())
@@ -104,23 +104,34 @@ async def test_a_publisher_that_binds_proves_itself_to_its_subscribers(states, c
         socket.close()
 
 
-def test_a_secret_is_read_from_a_file_that_is_its_owners_alone(tmp_path):
-    path = tmp_path / "secret"
-    path.write_text(f"{SECRET}\n")
-    path.chmod(0o644)
-    with pytest.raises(ConfigError, match=r"mesh\.secret_file: .* has mode 0644, expected 0600"):
-        read_secret(str(path))
-    path.chmod(0o600)
-    assert read_secret(str(path)) == SECRET
-    assert read_secret("") == ""
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_whoever_listens_goes_by_the_first_secret_and_whoever_dials_tries_each_in_turn(states, turn):
+    listener, dialler = Security(states[0], [SECRET]), Security(states[1], [OTHER, SECRET])
+    key = dialler.dialling(turn)[zmq.CURVE_SERVERKEY]
+    assert (key == zmq.curve_public(listener.serving()[zmq.CURVE_SECRETKEY])) == (turn % 2 == 1)
+    assert key == zmq.curve_public(dialler.serving(turn)[zmq.CURVE_SECRETKEY])
+    assert (listener.turns, dialler.turns) == (1, 2)
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"short\n", "has 5 characters, expected 16"), (b"\xff" * 40, "cannot")])
-def test_a_secret_that_is_none_is_an_error(tmp_path, content, said):
-    path = tmp_path / "secret"
-    path.write_bytes(content)
-    path.chmod(0o600)
-    with pytest.raises(ConfigError, match=said):
-        read_secret(str(path))
-    with pytest.raises(ConfigError, match="cannot read"):
-        read_secret(str(tmp_path / "none"))
+@pytest.mark.parametrize(
+    ("secrets", "insecure", "said"),
+    [
+        ([SECRET], False, "INFO everything between nodes is encrypted"),
+        ([], False, "INFO without a secret only nodes and publishers at loopback and private addresses are taken"),
+        ([], True, "WARNING mesh.insecure: nodes and publishers of any address are taken, and nothing is encrypted"),
+    ],
+)
+def test_what_protects_the_node_is_said_at_start(states, contexts, caplog, secrets, insecure, said):
+    @asynctest
+    async def test():
+        with caplog.at_level(logging.INFO):
+            Security(states[0], secrets, insecure).listen(contexts[0]).close()
+
+    test()
+    assert [f"{record.levelname} {record.message}" for record in caplog.records] == [said]
+
+
+def test_a_secret_takes_its_time_to_become_a_key_and_only_once():
+    key = security._cluster_key(SECRET)
+    assert key == security._cluster_key(SECRET) != security._cluster_key(OTHER)
+    assert len(key) == 40
