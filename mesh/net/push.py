@@ -8,9 +8,11 @@ receives them.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 import zmq
 
+from mesh.net.security import Options
 from mesh.net.sockets import Socket
 
 log = logging.getLogger("mesh.relay")
@@ -27,8 +29,16 @@ CONNECTION: dict[int, int | bytes] = {
     zmq.TCP_KEEPALIVE: 1,
 }
 PUSH = CONNECTION | {zmq.IMMEDIATE: 1, zmq.SNDHWM: 32, zmq.RECONNECT_IVL: 50, zmq.CONNECT_TIMEOUT: 2000}
-PULL = CONNECTION | {zmq.MAXMSGSIZE: 1 << 24}
-"""No part may be longer than RTMP's longest message."""
+PULL = CONNECTION | {zmq.MAXMSGSIZE: (1 << 24) + 1024}
+"""No part may be longer than RTMP's longest message; CURVE's own bytes count too."""
+
+
+class Push(NamedTuple):
+    """One connection, and what it was made with."""
+
+    endpoint: str
+    options: Options
+    socket: Socket
 
 
 class Pushes:
@@ -38,13 +48,15 @@ class Pushes:
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: Callable[[str], str | None],
+        options: Callable[[str], Options],
         serves: Callable[[str], bool],
     ) -> None:
-        """`endpoint` is where a follower's PULL is bound, `serves` whether it has a link."""
+        """`endpoint` is where a follower's PULL is bound, `options` what to show there, `serves` if it has a link."""
         self._context = context
         self._endpoint = endpoint
+        self._options = options
         self._serves = serves
-        self._sockets: dict[str, tuple[str, Socket]] = {}
+        self._sockets: dict[str, Push] = {}
         self._idle_since: dict[str, float] = {}
         self._tidying: asyncio.TimerHandle | None = None
 
@@ -55,14 +67,14 @@ class Pushes:
         """Send one message, of `size` bytes in all; False if nothing takes it now."""
         if peer not in self._sockets and not self._connect(peer):
             return False
-        taken = self._sockets[peer][1].send(parts, copy=size < ZERO_COPY)
+        taken = self._sockets[peer].socket.send(parts, copy=size < ZERO_COPY)
         if not taken:
             self.check(peer)
         return taken
 
     def check(self, peer: str) -> None:
-        """Let go of a connection to where the peer is no more."""
-        if peer in self._sockets and self._sockets[peer][0] != self._endpoint(peer):
+        """Let go of a connection to where the peer is no more, or which it would not take any more."""
+        if peer in self._sockets and self._sockets[peer][:2] != (self._endpoint(peer), self._options(peer)):
             self._close(peer)
 
     def tidy(self) -> None:
@@ -87,16 +99,17 @@ class Pushes:
         endpoint = self._endpoint(peer)
         if endpoint is None:
             return False
-        socket = Socket(self._context, zmq.PUSH, options=PUSH)
+        options = self._options(peer)
+        socket = Socket(self._context, zmq.PUSH, options=PUSH | options)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
             log.warning("%s of %s: %s", endpoint, peer, error)
             socket.close()
             return False
-        self._sockets[peer] = endpoint, socket
+        self._sockets[peer] = Push(endpoint, options, socket)
         return True
 
     def _close(self, peer: str) -> None:
-        self._sockets.pop(peer)[1].close()
+        self._sockets.pop(peer).socket.close()
         self._idle_since.pop(peer, None)

@@ -15,7 +15,9 @@ import zmq
 from mesh.config import RelayConfig
 from mesh.errors import ConfigError, WireError
 from mesh.net.alarm import Alarm
+from mesh.net.door import Door
 from mesh.net.push import PULL, Pushes
+from mesh.net.security import Options, Security
 from mesh.net.sockets import Socket
 from mesh.relay.feed import Source
 from mesh.relay.follower import Follower, State
@@ -42,8 +44,15 @@ class Peers(Protocol):
     def on(self, message_type: type, callback: Callable[[str, Any], None]) -> None:
         """Hand messages of this type, and the ids of their senders, to `callback`."""
 
+    @property
+    def security(self) -> Security:
+        """Who may send media."""
+
     def media_endpoint(self, peer: str) -> str | None:
         """Where a peer's PULL is bound; None if that is not known."""
+
+    def media_options(self, peer: str) -> Options:
+        """What to show there."""
 
     def rtt_s(self, peer: str) -> float:
         """The round trip to a peer."""
@@ -132,12 +141,14 @@ class Relay:
         self._fetches: dict[str, Fetch] = {}
         self._random = SystemRandom()
         self._pull: Socket | None = None
-        self._pushes = Pushes(context, peers.media_endpoint, self._supplier.serves)
+        self._pushes = Pushes(context, peers.media_endpoint, peers.media_options, self._supplier.serves)
         self._pass: asyncio.Handle | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen for media; return the port. Raises `ConfigError` if it cannot be had."""
-        self._pull = Socket(self._context, zmq.PULL, self._take, PULL)
+        security = self._peers.security
+        self._pull = Socket(self._context, zmq.PULL, self._take, PULL | security.serving())
+        Door(self._pull, security.sealed, security.troubles.note)
         try:
             port = self._pull.bind(host, port)
         except zmq.ZMQError as error:
@@ -237,11 +248,14 @@ class Relay:
             self.dropped["malformed"] += 1
             log.debug("< %s", error)
             return
-        if fetch := self._fetches.get(media.stream):
+        fetch = self._fetches.get(media.stream)
+        if fetch is None:
+            self.dropped["unknown stream"] += 1
+        elif (feeder := fetch.follower.feeder(media.link)) and not self._peers.security.proves(parts[0], feeder):
+            self.dropped["forged"] += 1
+        else:
             fetch.follower.receive_media(media, run, frames, asyncio.get_running_loop().time())
             fetch.settle()
-        else:
-            self.dropped["unknown stream"] += 1
 
     def _book(self) -> None:
         """Have a pass soon; any number of reasons make one, and a relay that is stopped makes none."""

@@ -111,6 +111,10 @@ class Follower:
         self._events.clear()
         self._enter(State.CLOSED)
 
+    def feeder(self, link: int) -> str | None:
+        """Who feeds a link; None if there is no such link."""
+        return self._links[link].supplier if link in self._links else None
+
     def messages_to_send(self) -> list[tuple[str, LinkMessage]]:
         """The control messages that have come up, and for whom."""
         messages, self._outbox = self._outbox, []

@@ -7,6 +7,7 @@ import zmq
 
 from mesh.net import push
 from mesh.net.push import Pushes
+from mesh.net.security import Options
 
 
 class Follower:
@@ -18,7 +19,10 @@ class Follower:
         self.pull.bind("tcp://127.0.0.1:*")
         self.endpoint: str | None = self.pull.get_string(zmq.LAST_ENDPOINT)
         self.has_link = True
-        self.pushes = Pushes(self.context, lambda peer: self.endpoint, lambda peer: self.has_link)
+        self.options: Options = {}
+        self.pushes = Pushes(
+            self.context, lambda peer: self.endpoint, lambda peer: self.options, lambda peer: self.has_link
+        )
 
     async def sent(self, payload: bytes) -> list[bytes]:
         """What arrives of a message that is tried until it is taken."""
@@ -95,6 +99,19 @@ def test_a_follower_that_moved_is_found_when_the_old_place_takes_nothing() -> No
         assert not follower.pushes.send("f", [b"x"], 1)
         follower.endpoint = there
         assert await follower.sent(b"x") == [b"head", b"x"]
+
+    joined(test)
+
+
+def test_a_follower_that_asks_for_another_key_is_connected_anew() -> None:
+    async def test(follower: Follower) -> None:
+        await follower.sent(b"")
+        follower.options = {zmq.ZAP_DOMAIN: b"mesh"}
+        follower.pushes.check("f")
+        assert len(follower.pushes) == 0
+        assert await follower.sent(b"x") == [b"head", b"x"]
+        follower.pushes.check("f")
+        assert len(follower.pushes) == 1
 
     joined(test)
 

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 import zmq
@@ -14,7 +15,10 @@ from mesh.errors import ConfigError
 from mesh.media.frame import Frame
 from mesh.media.wire import decode, encode
 from mesh.net.relay import Fetch, Relay
+from mesh.net.security import Options, Security
+from mesh.net.state import id_of
 from mesh.relay.follower import State
+from mesh.relay.message import Media, Run, describe, unpack
 from mesh.stream.log import Budget, StreamLog
 from tests.net.asynctest import asynctest, until
 from tests.relay.sample import STREAM, at, extend, gops, held, video
@@ -24,9 +28,12 @@ class Host:
     """A node as the relay sees it: logs, and a way to the others."""
 
     def __init__(self, id: str, mesh: "Mesh", lag_s: float = 3.0) -> None:
-        self.id = id
+        """With a secret its id is not `id`, but that of its key."""
+        public, secret = zmq.curve_keypair()
+        self.id = id_of(public) if mesh.secrets else id
         self.mesh = mesh
         self.port = 0
+        self.security = Security(SimpleNamespace(public_key=public, secret_key=secret), mesh.secrets)
         self.logs: dict[str, StreamLog] = {}
         self.states: list[State] = []
         self.relay = Relay(mesh.context, self, RelayConfig(lag_s), self.logs.get)
@@ -47,6 +54,9 @@ class Host:
     def media_endpoint(self, peer: str) -> str | None:
         return f"tcp://127.0.0.1:{self.mesh.hosts[peer].port}"
 
+    def media_options(self, peer: str) -> Options:
+        return self.security.dialling()
+
     def rtt_s(self, peer: str) -> float:
         return 0.001
 
@@ -65,27 +75,31 @@ class Host:
 class Mesh:
     """Some nodes in one process; only their media goes over the network."""
 
-    def __init__(self) -> None:
+    def __init__(self, *secrets: str) -> None:
+        self.secrets = secrets
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.hosts: dict[str, Host] = {}
 
     async def host(self, id: str, lag_s: float = 3.0) -> Host:
         """Start a node."""
-        host = self.hosts[id] = Host(id, self, lag_s)
+        host = Host(id, self, lag_s)
+        self.hosts[host.id] = host
         host.port = await host.relay.start("127.0.0.1", 0)
         return host
 
 
 @asynccontextmanager
-async def mesh(ids: str, lag_s: float = 3.0) -> AsyncIterator[list[Host]]:
+async def mesh(ids: str, lag_s: float = 3.0, secrets: tuple[str, ...] = ()) -> AsyncIterator[list[Host]]:
     """A mesh of nodes of these names."""
-    made = Mesh()
+    made = Mesh(*secrets)
     hosts = [await made.host(id, lag_s) for id in ids]
+    judge = hosts[0].security.listen(made.context)
     try:
         yield hosts
     finally:
         for host in made.hosts.values():
             await host.relay.stop()
+        judge.close()
         made.context.destroy(linger=0)
 
 
@@ -265,6 +279,42 @@ async def test_garbage_at_the_media_port_is_counted_and_nothing_else() -> None:
             raw.sendall(os.urandom(1 << 16))
         await publish(a.logs[STREAM], [video(n) for n in range(26, 50)])
         await until(lambda: b.logs[STREAM].head == at(50))
+
+
+SECRETS = ("correct horse battery staple",)
+
+
+@asynctest
+async def test_with_a_secret_media_arrives_as_it_was_and_only_from_those_who_have_it() -> None:
+    async with mesh("abc", secrets=SECRETS) as (a, b, c):
+        extend(a.log(), *gops(25, size=100_000), leader=a.id)
+        b.fetch(a.id)
+        c.fetch(b.id)
+        await until(lambda: c.logs.get(STREAM) and c.logs[STREAM].head == at(26))
+        assert is_copy(c.logs[STREAM], a.logs[STREAM])
+        with a.mesh.context.socket(zmq.PUSH) as push:
+            push.linger = 0
+            push.connect(f"tcp://127.0.0.1:{b.port}")
+            push.send_multipart([b"", b""])
+            await asyncio.sleep(0.1)
+        assert not b.relay.dropped
+
+
+@asynctest
+async def test_with_a_secret_a_member_feeds_nobody_in_the_name_of_another() -> None:
+    async with mesh("abc", secrets=SECRETS) as (a, b, c):
+        extend(a.log(), *gops(25), leader=a.id)
+        fetch = b.fetch(a.id)
+        await until(lambda: b.logs[STREAM].head == at(26))
+        media = Media(STREAM, next(iter(fetch.follower._links)), at(26), 0)
+        run = Run(at(26), at(27), ((1, a.id),), 0, describe([video(26)]))
+        forged = [encode(media), encode(run), video(26).payload]
+        assert unpack(forged)
+        await until(lambda: c.relay._pushes.send(b.id, forged, 0))
+        await until(lambda: b.relay.dropped["forged"] == 1)
+        assert b.logs[STREAM].head == at(26)
+        await until(lambda: a.relay._pushes.send(b.id, forged, 0))
+        await until(lambda: b.logs[STREAM].head == at(27))
 
 
 @asynctest
