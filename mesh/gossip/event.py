@@ -69,7 +69,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The node at this address wants nothing to do with us."""
+    """The node at this address wants nothing to do with us, or we with it."""
 
     address: str
     reason: str

@@ -25,7 +25,10 @@ MAX_RAISES = 3
 """How often a process may go above another; if that is not enough, the other does the same."""
 STRANGER_S = 1.0
 """Between two looks at another process that speaks in a peer's name."""
-MAX_INCARNATION = (1 << 53) - 2
+MAX_INCARNATION = 1 << 52
+"""To which others can raise it; it may grow as often again with each start before cards are refused for it."""
+WITNESSES = 2
+"""Hosts that must tell a process to stop: a member alone cannot stop another."""
 
 
 class Introductions:
@@ -50,6 +53,7 @@ class Introductions:
         self._beat = beat
         self._answered = answered
         self._raises = 0
+        self._witnesses: set[str] = set()
 
     def tick(self, now: float) -> None:
         """Say hello wherever it is time to."""
@@ -69,6 +73,7 @@ class Introductions:
         outbox = self._roster.outbox
         if reason := self._reason_to_refuse(hello):
             outbox.send(back, Refuse(reason, hello.reached))
+            outbox.tell(Refused(str(back), reason))
         elif sender.id == self._roster.card.id:
             self._meet_myself(hello, back)
         elif earlier := self._earlier(hello.card):
@@ -111,7 +116,7 @@ class Introductions:
         if (you.incarnation, you.boot) > (card.incarnation, card.boot):
             beside_us = self._roster.me.status is not Status.JOINING and you.age_ms / 1000 < uptime - OVERLAP_S
             if beside_us or self._raises == MAX_RAISES:
-                self._roster.outbox.tell(Superseded(you.boot))
+                self._weigh(you, sender)
                 return
             self._raise(you.incarnation + 1)
         if you.reached and self._dialing.answered(_address(you.reached), sender.id):
@@ -128,6 +133,14 @@ class Introductions:
         if peer and sender.host and now >= peer.stranger_at:
             peer.stranger_at = now + STRANGER_S
             self._dialing.add([Address(sender.host, peer.member.card.control)], now)
+
+    def _weigh(self, you: You, witness: Sender) -> None:
+        """A peer says that a later process runs under our id: believe it if others do too, where there are any."""
+        hosts = {peer.id: peer.member.address for peer in self._roster.living()}
+        if witness.id in hosts:
+            self._witnesses.add(hosts[witness.id])
+            if len(self._witnesses) >= min(WITNESSES, len({*hosts.values()})):
+                self._roster.outbox.tell(Superseded(you.boot))
 
     def _reason_to_refuse(self, hello: Hello) -> str:
         card = self._roster.card

@@ -3,9 +3,10 @@ import pytest
 from mesh.config import Address
 from mesh.errors import WireError
 from mesh.gossip.event import Raised, Refused, Subscribe, Superseded
+from mesh.gossip.introduction import MAX_INCARNATION
 from mesh.gossip.member import Status
-from mesh.gossip.message import Beat, Bye, Hello, Pull, Refuse, Sender, Welcome, You
-from tests.gossip.company import Company, Lone, address, beat, card, hello, welcome
+from mesh.gossip.message import Beat, Bye, Hello, Pull, Refuse, Sender, Welcome, You, check_card
+from tests.gossip.company import Company, Lone, address, beat, card, hello, sender, welcome
 
 ID = [card(number).id for number in range(9)]
 LATER = {"boot": "f" * 16, "incarnation": 2}
@@ -84,6 +85,7 @@ def test_another_mesh_and_another_age_are_refused_with_the_reason(message, reaso
     company.say(1, message)
     ((to, refusal),) = company.sent(Refuse)
     assert (to, refusal.reason) == (address(1), reason)
+    assert company.events(Refused) == [Refused(str(address(1)), reason)]
     assert ID[1] not in company.tables.members
 
 
@@ -141,6 +143,7 @@ def test_a_node_that_has_lost_its_disk_goes_above_what_it_was_and_says_hello_aga
 def test_what_is_no_news_of_ourselves_changes_nothing():
     company = Company(1)
     company.say(1, You(1 << 60, "a" * 16, 0, ""))
+    company.say(1, You(MAX_INCARNATION + 1, "a" * 16, 3_600_000, ""))
     company.say(1, You(9, card(0).boot, 0, ""))
     company.say(1, You(0, "a" * 16, 0, ""))
     assert company.events(Raised | Superseded) == []
@@ -151,6 +154,24 @@ def test_who_is_told_of_a_later_process_that_runs_beside_it_must_stop():
     company.wait(10, 1)
     company.say(1, You(1, "a" * 16, 100, ""))
     assert company.events(Superseded) == [Superseded("a" * 16)]
+
+
+def test_no_member_alone_can_stop_another():
+    company = Company(1, 2)
+    company.wait(10, 1, 2)
+    for _ in range(10):
+        company.say(1, You(1, "a" * 16, 100, ""))
+        company.say(3, You(1, "a" * 16, 100, ""))  # a stranger
+    assert company.events(Superseded) == []
+    company.say(2, You(1, "a" * 16, 100, ""))
+    assert company.events(Superseded) == [Superseded("a" * 16)]
+
+
+def test_a_node_that_was_raised_as_far_as_others_can_may_start_again():
+    company = Lone()
+    company.say(1, You(MAX_INCARNATION, "a" * 16, 3_600_000, ""))
+    (raised,) = company.events(Raised)
+    check_card(card(0, incarnation=raised.incarnation + 1000), sender(0))
 
 
 def test_who_is_told_of_one_that_ended_before_it_started_goes_above_it():
