@@ -10,6 +10,7 @@ from typing import Any
 import zmq
 
 from mesh.config import Address, Config, read_secrets
+from mesh.control.cause import Cause
 from mesh.errors import ConfigError
 from mesh.gossip.entry import LEAD, REPLICA
 from mesh.gossip.event import (
@@ -84,7 +85,7 @@ class Gossip:
             Unsubscribe: lambda event: self._wires.unsubscribe(event.address),
             Knock: lambda event: self._spawn(self._knock(event)),
             Raised: lambda event: self._state.remember(incarnation=event.incarnation),
-            Refused: lambda event: log.warning("the node at %s refuses us: %s", event.address, event.reason),
+            Refused: self._refused,
             Superseded: lambda event: log.error("another process runs with this node's identity, and is newer"),
         }
 
@@ -203,6 +204,10 @@ class Gossip:
             self._flush()
         elif (callback := self._callbacks.get(type(message))) and self._membership.knows(sender):
             callback(sender.id, message)
+
+    def _refused(self, refused: Refused) -> None:
+        cause = Cause.MESH if refused.reason.startswith("this is mesh") else Cause.PROTOCOL
+        self.security.troubles.note(Address.parse(refused.address), cause, refused.reason)
 
     def _disconnected(self, address: Address) -> None:
         self._membership.disconnected(address, self._now())
