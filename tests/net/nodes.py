@@ -258,6 +258,15 @@ class Player(Client):
                 tags += self._flv.feed(data)
         return tags
 
+    async def sees(self, *tags: Tag) -> None:
+        """Wait for these payloads, one after the other, whatever comes before."""
+        seen: list[bytes] = []
+        while seen[-len(tags) :] != payloads(tags):
+            for tag in await self.tags(1):
+                seen.append(tag.payload)
+                if seen[-len(tags) :] == payloads(tags):
+                    break
+
 
 class RTMPClient(Client):
     """A client that speaks RTMP."""
