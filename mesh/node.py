@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine
-from functools import partial
+from collections.abc import Callable
 from random import SystemRandom
-from typing import Any
 
 import zmq
 from aiohttp import web
@@ -25,15 +23,13 @@ from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import LoadMeter
 from mesh.net.metrics import Metrics
 from mesh.net.relay import Relay
-from mesh.net.rtmp import Server
+from mesh.net.rtmp import Server, Spawn
 from mesh.net.state import State
 from mesh.net.streams import Streams
 from mesh.net.survey import Survey
 from mesh.stream.catalog import Catalog
 
 log = logging.getLogger("mesh.node")
-
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 FAREWELL_S = 1.0
 """For which stopping waits for players who have not got all of the stream yet."""
@@ -83,7 +79,7 @@ class Node:
     ) -> None:
         await self._meet()
         async with asyncio.TaskGroup() as tasks:
-            await self._serve(rtmp, http, partial(_spawn, tasks))
+            await self._serve(rtmp, http, tasks.create_task)
             chores = [tasks.create_task(chore) for chore in (load.run(), self.fanout.sweep(), self.streams.run())]
             on_ready()
             await self._draining.wait()
@@ -165,15 +161,3 @@ class Node:
         """What this node holds, for a survey."""
         held = [self.streams.get(key)] if key else list(self.streams)
         return [Held(s.key, s.log.head, s.players) for s in held if s]
-
-
-def _spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
-    """Start a task whose failure is logged and ends nothing else."""
-
-    async def guarded() -> None:
-        try:
-            await work
-        except Exception:
-            log.exception("a task failed")
-
-    tasks.create_task(guarded())

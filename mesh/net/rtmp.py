@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from mesh.balance.policy import Action, Redirect
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
@@ -23,6 +23,8 @@ from mesh.stream.catalog import checked_key
 from mesh.stream.rendition import Format
 
 log = logging.getLogger("mesh.rtmp")
+
+Wish = TypeVar("Wish", PublishRequested, PlayRequested)
 
 GREETING_S = 10.0
 """A client that has not said within this what it wants is closed."""
@@ -42,6 +44,9 @@ def rtmp_frame(frame: Frame, time_ms: int) -> list[bytes]:
 
 RTMP = Format(rtmp_frame)
 
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+"""Starts a task, and owns it."""
+
 
 class Server:
     """Takes connections on a socket that listens already."""
@@ -53,7 +58,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
 
-    async def start(self, listener: socket.socket, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    async def start(self, listener: socket.socket, spawn: Spawn) -> None:
         """Serve; `spawn` owns the tasks that wait for decisions."""
 
         def connection() -> Connection:
@@ -65,8 +70,12 @@ class Server:
         """Close everything."""
         if self._server:
             self._server.close()
+        decisions = [connection.decision for connection in self.connections if connection.decision]
         for connection in list(self.connections):
             connection.close("the node is stopping")
+        for decision in decisions:
+            decision.cancel()
+        await asyncio.gather(*decisions, return_exceptions=True)
 
 
 class Connection(asyncio.Protocol):
@@ -78,8 +87,10 @@ class Connection(asyncio.Protocol):
         fanout: Fanout,
         session: ServerSession,
         connections: "set[Connection]",
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Spawn,
     ) -> None:
+        self.decision: asyncio.Task[None] | None = None
+        """What it waits for, if the client wants something."""
         self._streams = streams
         self._fanout = fanout
         self._session = session
@@ -89,7 +100,6 @@ class Connection(asyncio.Protocol):
         self._greeting: asyncio.TimerHandle
         self._name = "?"
         self._events: list[Any] = []
-        self._deciding = False
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._publication: Publication | None = None
@@ -102,14 +112,13 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(0)
         peer = transport.get_extra_info("peername")
         self._name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._greeting = asyncio.get_running_loop().call_later(
-            GREETING_S, self.close, f"said within {GREETING_S:g} s neither publish nor play"
-        )
+        self._await_wish()
         self._connections.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._greeting.cancel()
+        if self.decision:
+            self.decision.cancel()
         self._connections.discard(self)
         self._flushed.set()
         self._leave(f"{error}" if error else "the client left")
@@ -151,37 +160,45 @@ class Connection(asyncio.Protocol):
         """Handle what has come, up to the first event that wants a decision; the rest waits for it."""
         events, self._events = self._events, []
         for at, event in enumerate(events):
-            if self._deciding:
+            if self.decision:
                 self._events = events[at:]
                 return
             if type(event) is MessageReceived:
                 if self._publication:
                     self._publication.write(*event)
             elif isinstance(event, PublishRequested):
-                self._decide(self._publish(event))
+                self._decide(self._publish, event)
             elif isinstance(event, PlayRequested):
-                self._decide(self._play(event))
+                self._decide(self._play, event)
             elif isinstance(event, PublishEnded | PlayEnded):
                 self._leave(event.reason)
+                self._await_wish()
 
-    def _decide(self, decision: Coroutine[Any, Any, None]) -> None:
+    def _await_wish(self) -> None:
+        self._greeting = asyncio.get_running_loop().call_later(
+            GREETING_S, self.close, f"said within {GREETING_S:g} s neither publish nor play"
+        )
+
+    def _decide(self, decide: Callable[[Wish], Coroutine[Any, Any, None]], wish: Wish) -> None:
         self._greeting.cancel()
-        self._deciding = True
         self._transport.pause_reading()
-        self._spawn(self._decided(decision))
+        self.decision = self._spawn(self._decided(decide, wish))
 
-    async def _decided(self, decision: Coroutine[Any, Any, None]) -> None:
+    async def _decided(self, decide: Callable[[Wish], Coroutine[Any, Any, None]], wish: Wish) -> None:
         try:
-            await decision
+            await decide(wish)
         except StreamError as error:
             self.close(f"refused: {error}")
-            return
+        except Exception:
+            log.exception("%s got no answer", self._name)
+            self.close("this node failed")
+        finally:
+            self.decision = None
         if self._transport.is_closing():
             self._leave("the client left")
-            return
-        self._deciding = False
-        self._transport.resume_reading()
-        self.data_received(b"")
+        else:
+            self._transport.resume_reading()
+            self.data_received(b"")
 
     async def _publish(self, event: PublishRequested) -> None:
         try:
