@@ -121,8 +121,8 @@ class StreamLog:
         at = bisect_left(self._offsets, offset)
         if at == len(self._offsets) or self._offsets[at] == offset:
             return True
-        # Nothing is missing before the first frame of a later epoch, but something is where a relay skipped.
-        return self._offsets[at] % (1 << EPOCH_SHIFT) == 0 and (at == 0 or self._offsets[at - 1] == offset - 1)
+        # Before the first frame of a later epoch nothing is missing to the reader; where a relay skipped, something is.
+        return self._offsets[at] % (1 << EPOCH_SHIFT) == 0
 
     def begin(self, number: int, leader: str) -> None:
         """Continue the log with an epoch above all before it; whoever publishes it sends headers of his own."""
