@@ -159,6 +159,15 @@ class Network:
             if not self.weather.drop or self._random.random() >= self.weather.drop:
                 self._put(pipe, message)
 
+    def datagram(self, source: Process, host: int, packet: Any, again: bool = False) -> None:
+        """A packet on its own: a lost one is gone, or sent `again` as by TCP; a cut swallows it."""
+        left, rto = 0.0, RTO
+        while self.weather.loss and self._random.random() < self.weather.loss:
+            if not again:
+                return
+            left, rto = left + rto, 2 * rto
+        self._schedule.after(left + self._flight(), self._deliver, source, host, packet)
+
     def subscribe(self, process: Process, address: Address, wait: float = RECONNECT[0]) -> None:
         """Connect, and go on trying, to what is published there."""
         if not process.alive or address not in process.subscriptions:
@@ -220,6 +229,11 @@ class Network:
             return
         self.trace.update(f"{self._schedule.now:.6f} {ends} {type(message).__name__}\n".encode())
         pipe.target.receive(message, sender)
+
+    def _deliver(self, source: Process, host: int, packet: Any) -> None:
+        target = self._listeners.get(host_name(host))
+        if target and (source.host, host) not in self._cuts:
+            target.receive(packet, source.sender)
 
     def _unstick(self, pipe: Pipe) -> None:
         held, pipe.stuck = pipe.stuck, deque()
