@@ -16,6 +16,7 @@ from mesh.errors import ConfigError
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
+from mesh.net.doctor import Doctor
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.http import Media, runner
@@ -102,7 +103,8 @@ class Node:
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()
         metrics = Metrics(tables, self.catalog, self.fanout, self.relay)
-        api = Api(tables, Survey(self.gossip, self._held, random), self.streams.place, self._unready, metrics.text)
+        survey, doctor = Survey(self.gossip, self._held, random), Doctor(self.config.mesh, self.gossip, random, spawn)
+        api = Api(tables, survey, doctor, self.streams.place, self._unready, metrics.text)
         self._http = runner([*api.routes(), *Media(self.streams, self.fanout).routes()])
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()

@@ -3,13 +3,14 @@
 import click
 
 from mesh.cli.config import config
+from mesh.cli.doctor import doctor
 from mesh.cli.keygen import keygen
 from mesh.cli.nodes import nodes
 from mesh.cli.output import api_options
 from mesh.cli.route import route
 from mesh.cli.streams import streams, tree
 
-COMMANDS = (nodes, streams, tree, route, keygen, config)
+COMMANDS = (nodes, streams, tree, route, doctor, keygen, config)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,9 +15,9 @@ from mesh.cli.client import ApiError, Client
 PIPE_COLUMNS = 240
 """The width where there is no terminal: nothing is cut or wrapped for the program that reads it."""
 STYLES = {
-    **dict.fromkeys(("alive", "live", "serve"), "green"),
+    **dict.fromkeys(("alive", "live", "serve", "open"), "green"),
     **dict.fromkeys(("joining", "suspect", "draining", "stalled", "redirect"), "yellow"),
-    **dict.fromkeys(("dead", "unreachable", "refuse"), "red"),
+    **dict.fromkeys(("dead", "unreachable", "refuse", "refused", "silent"), "red"),
     "left": "dim",
 }
 F = TypeVar("F", bound=Callable[..., None])
@@ -63,7 +63,7 @@ def show(render: Callable[[Any], Iterable[RenderableType]], path: str, **query: 
     )  # fmt: skip
     console.print(*renderables, sep="\n")
     if missing := reply.get("partial"):
-        click.echo(f"no answer from {', '.join(missing)}: heads and players lack theirs", err=True)
+        click.echo(f"no answer from {', '.join(missing)}: what only they know is missing", err=True)
 
 
 def table(*columns: str) -> Table:

@@ -130,6 +130,11 @@ class Membership:
         peer = self._roster.peers.get(id)
         return peer.route if peer and peer.living else None
 
+    def age_s(self, id: str, now: float) -> float | None:
+        """For how long a living peer has given no sign of its own."""
+        peer = self._roster.peers.get(id)
+        return now - peer.pulse.heard if peer and peer.living else None
+
     def knows(self, sender: Sender) -> bool:
         """Whether this is a living peer, and the process that we have met."""
         peer = self._roster.peers.get(sender.id)

@@ -12,7 +12,8 @@ from mesh.control.reply import body
 from mesh.control.streams import stream, streams
 from mesh.control.url import FORMS, stream_url
 from mesh.gossip.tables import Tables
-from mesh.net.http import CORS, asked_host, failure
+from mesh.net.doctor import Doctor
+from mesh.net.http import CORS, asked_host, failure, stream_key
 from mesh.net.request import ask
 from mesh.net.survey import Survey
 
@@ -29,6 +30,7 @@ class Api:
         self,
         tables: Tables,
         survey: Survey,
+        doctor: Doctor,
         place: Callable[[Request], Placement],
         unready: Callable[[], str],
         metrics: Callable[[], bytes],
@@ -36,6 +38,7 @@ class Api:
         """`place` says where a client goes; `unready` why the node is not to get any, "" if it is."""
         self._tables = tables
         self._survey = survey
+        self._doctor = doctor
         self._place = place
         self._unready = unready
         self._metrics = metrics
@@ -50,6 +53,7 @@ class Api:
             web.get("/api/v1/streams", self.streams),
             web.get("/api/v1/streams/{stream:.+}", self.stream),
             web.get("/api/v1/route", self.route),
+            web.get("/api/v1/doctor", self.doctor),
             web.route("*", "/api/{rest:.*}", self.unknown),
             web.get("/", self.page),
             web.get("/watch/{stream:.+}", self.page),
@@ -97,7 +101,7 @@ class Api:
             raise failure(400, f"action={action}, expected play or publish")
         if proto not in FORMS:
             raise failure(400, f"proto={proto}, expected {' or '.join(FORMS)}")
-        placement = self._place(ask(key, Action(action), proto, query))
+        placement = self._place(ask(stream_key(key), Action(action), proto, query))
         candidates = placement.candidates if query.get("explain") == "1" else ()
         shown = tuple(reply.Candidate(self._tables.display_name(c.node), c.zone, c.role, c.lost) for c in candidates)
         if isinstance(placement, Refuse):
@@ -106,6 +110,10 @@ class Api:
         url = stream_url(self._tables.members[node], key, proto, self._tables, asked_host(request))
         verb = "redirect" if isinstance(placement, Redirect) else "serve"
         return _json(reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown))
+
+    async def doctor(self, request: web.Request) -> web.Response:
+        """What keeps this node from others."""
+        return _json(await self._doctor.examine())
 
     async def page(self, request: web.Request) -> web.Response:
         """The dashboard, a stream's player, or a file that these need."""

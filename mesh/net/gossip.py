@@ -157,17 +157,25 @@ class Gossip:
 
     def send(self, peer: str, message: Any) -> bool:
         """Send a message to one node; False if there is no way to it."""
-        route = self._membership.route(peer)
+        route = self.route(peer)
         return route is not None and self._wires.send(route, message, self._now())
+
+    def route(self, peer: str) -> Address | None:
+        """Where a living peer's control socket has answered."""
+        return self._membership.route(peer)
+
+    def age_s(self, peer: str) -> float | None:
+        """For how long a living peer has given no sign of its own."""
+        return self._membership.age_s(peer, self._now())
 
     def media_endpoint(self, peer: str) -> str | None:
         """Where a peer's PULL is bound; None if it has not been reached."""
-        route, member = self._membership.route(peer), self.tables.members.get(peer)
+        route, member = self.route(peer), self.tables.members.get(peer)
         return f"tcp://{Address(route.host, member.card.media)}" if route and member else None
 
     def media_options(self, peer: str) -> Options:
         """What to show there; changes when the mesh goes over to another secret."""
-        route = self._membership.route(peer)
+        route = self.route(peer)
         return self._wires.dialling(route) if route else self.security.dialling()
 
     def rtt_s(self, peer: str) -> float:
@@ -273,7 +281,7 @@ class Gossip:
     def _remember(self) -> None:
         """Keep what the next start, and this host's other nodes, want to know."""
         mesh, ids = self._config.mesh.name, self.tables.members
-        peers = [route for id in ids if (route := self._membership.route(id))]
+        peers = [route for id in ids if (route := self.route(id))]
         listening = [Address(self._listening_host(), self.card.control)]
         self._state.remember_mesh(mesh, listening, peers or self._state.peers(mesh))
 

@@ -3,22 +3,18 @@
 import asyncio
 
 from mesh.config import Address
+from mesh.control.doctor import Verdict
+from mesh.net.probe import probe
 
-ANSWER_S = 1.0
 AGAIN_S = (0.0, 0.05, 0.2)
 """Pauses before each knock: a process that is being killed may take a moment to close its port."""
 
 
 async def refuses(address: Address) -> bool:
     """Whether nobody listens there, on a host that is there to say so."""
+    verdict = Verdict.OPEN
     for pause in AGAIN_S:
-        await asyncio.sleep(pause)
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                _, writer = await asyncio.open_connection(*address)
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-        writer.close()
-    return False
+        if verdict is Verdict.OPEN:
+            await asyncio.sleep(pause)
+            verdict = await probe(address)
+    return verdict is Verdict.REFUSED

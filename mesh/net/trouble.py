@@ -26,6 +26,11 @@ class Trouble:
     last: float
     """When it was seen last, on the loop's clock."""
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, in words."""
+        return f"{self.cause} ({self.detail})" if self.detail else str(self.cause)
+
 
 class Troubles:
     """All that is wrong at the moment, by address: host and port of those this node dials, the host of others."""
@@ -41,11 +46,11 @@ class Troubles:
         host, name = (where.host, str(where)) if isinstance(where, Address) else (where, where)
         known = self.known.pop(name, None)
         times = known.times + 1 if known and known.cause is cause else 1
-        self.known[name] = Trouble(cause, detail, times, now)
+        self.known[name] = trouble = Trouble(cause, detail, times, now)
         if len(self.known) > MOST:
             del self.known[next(iter(self.known))]
         if self._is_news((host, cause.suspect), now):
-            log.warning("%s %s%s", name, cause, f" ({detail})" if detail else "")
+            log.warning("%s %s", name, trouble.sentence)
 
     def clear(self, address: Address) -> None:
         """There is none any more at this address."""

@@ -67,6 +67,30 @@ ROUTE = {
 REFUSAL = {"action": "refuse", "status": 404, "reasons": ["no node has live/none"]}
 
 
+OPEN = dict.fromkeys(("control", "gossip", "media"), "open")
+EXAMINATION = {
+    "node": "a",
+    "mesh": "mesh",
+    "secret": True,
+    "mdns": True,
+    "advertise": "",
+    "protocol": 1,
+    "addresses": [
+        {"address": "10.0.0.1:7400", "port": "control", "open": ["b", "c"], "refused": [], "silent": []},
+        {"address": "172.17.0.1:7400", "port": "control", "open": [], "refused": ["b"], "silent": ["c"]},
+    ],
+    "seeds": [{"seed": "b.example", "address": "10.0.0.2:7400", "verdict": "open", "node": "b", "trouble": ""}],
+    "peers": [
+        {"node": "b", "status": "alive", "address": "10.0.0.2", "age_ms": 312, "rtt_ms": 0.42, "loss": 0.01,
+         "ports": OPEN},
+        {"node": "c", "status": "dead", "address": "10.0.0.3", "age_ms": None, "rtt_ms": None, "loss": None,
+         "ports": {}, "trouble": "has another secret than this node"},
+    ],
+    "troubles": [],
+    "suspects": [{"suspect": "secret", "where": "10.0.0.3:7400", "says": "has another secret than this node"}],
+}  # fmt: skip
+
+
 def answer(path, query):
     """The status and the body at this address."""
     match path.split("/"):
@@ -77,6 +101,8 @@ def answer(path, query):
         case ["", "api", "v1", "streams", "live", name]:
             found = {"demo": TREE, "orphan": ORPHAN}.get(name)
             return (200, found) if found else (404, {"error": f"no node has live/{name}"})
+        case ["", "api", "v1", "doctor"]:
+            return 200, EXAMINATION
         case ["", "api", "v1", "route"]:
             if query["stream"] == "live/none":
                 return 200, REFUSAL

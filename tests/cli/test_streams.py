@@ -14,7 +14,7 @@ def test_a_tree_shows_who_fetches_from_whom(run):
         "    └── b  1 player, 1 frame behind",
         "        └── c  no answer",
     ]
-    assert result.stderr == "no answer from c: heads and players lack theirs\n"
+    assert result.stderr == "no answer from c: what only they know is missing\n"
 
 
 def test_a_tree_without_its_leader_begins_with_the_replicas(run):

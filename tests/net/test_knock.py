@@ -1,7 +1,7 @@
 import asyncio
 
 from mesh.config import Address
-from mesh.net import knock
+from mesh.net import probe
 from mesh.net.knock import refuses
 from mesh.net.listen import listen, port_of
 from tests.net.asynctest import asynctest
@@ -24,7 +24,7 @@ async def test_a_process_that_is_being_killed_is_given_a_moment():
 
 @asynctest
 async def test_a_host_that_says_nothing_does_not_refuse(monkeypatch):
-    monkeypatch.setattr(knock, "ANSWER_S", 0.05)
+    monkeypatch.setattr(probe, "ANSWER_S", 0.05)
     assert not await refuses(Address("nowhere.invalid", 7400))
 
     async def nothing(*address: object) -> None:
