@@ -230,6 +230,13 @@ FAILURES = {
 }
 
 
+def stream_key(path: str) -> str:
+    """The stream that APP/NAME names; anything else is refused."""
+    app, _, name = path.partition("/")
+    with refusals():
+        return checked_key(app, name)
+
+
 def asked_host(request: web.Request) -> str:
     """The host by which the client found this node; empty if it does not say."""
     try:
@@ -247,6 +254,4 @@ def _key(request: web.Request, formats: set[str]) -> str:
     if form not in formats:
         wanted = " or ".join(f".{known}" for known in sorted(formats) if known)
         raise failure(404 if formats is PLAYED else 415, f"{path}: expected {wanted} at the end")
-    app, _, name = key.partition("/")
-    with refusals():
-        return checked_key(app, name)
+    return stream_key(key)

@@ -207,6 +207,16 @@ class Client:
         self.writer.transport.abort()
 
 
+async def get(node: Node, target: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """Status, headers by lower-case name, and body of a response."""
+    client = await Client.ask(http(node), f"{method} {target}", "Connection: close", *headers)
+    first, *lines = (await client.head()).splitlines()
+    body = await client.rest()
+    client.close()
+    told = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines if line)}
+    return int(first.split(" ")[1]), told, body
+
+
 class Poster(Client):
     """A publisher over HTTP."""
 
