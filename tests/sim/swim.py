@@ -4,8 +4,7 @@ Written after memberlist's state.go, suspicion.go, awareness.go and queue.go, wi
 says where it differs.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -75,8 +74,13 @@ class Probe:
 class Swim:
     """One node."""
 
-    def __init__(self, schedule: Schedule, network: Network, random: Random, host: int, size: int, tcp: bool) -> None:
-        """It knows the others from the start; without `tcp` neither pings nor pushes and pulls go over TCP."""
+    def __init__(
+        self, schedule: Schedule, network: Network, random: Random, host: int, size: int, tcp: bool, blocks: bool
+    ) -> None:
+        """It knows the others from the start; without `tcp` neither pings nor pushes and pulls go over TCP.
+
+        If it `blocks`, its loops wait for a stalled socket as well, and only timeouts run on.
+        """
         self.host = self.key = self.id = host
         self.sender = Sender(f"{host}", "", host_name(host))
         self.alive = True
@@ -84,12 +88,14 @@ class Swim:
         self.bytes = 0
         self.subscriptions: set[Any] = set()
         self.health = 0
-        self._schedule, self._network, self._random, self._tcp = schedule, network, random, tcp
+        self._schedule, self._network, self._random = schedule, network, random
+        self._tcp, self._blocks = tcp, blocks
+        self._blocked: list[Callable[[], None]] = []
         self.beliefs = Beliefs(schedule, random, host, size, partial(self._aware, +1))
         self._numbers = count()
         self._probes: dict[int, Probe] = {}
         self._relayed: dict[int, tuple[int, int]] = {}
-        self._inbox: deque[tuple[Any, Sender]] = deque()
+        self._inbox: list[tuple[Any, Sender]] = []
         self._outbox: list[tuple[int, tuple[Any, ...], bool]] = []
         self._phase = random.uniform(0, INTERVAL_S)
         schedule.after(self._phase, self._probe)
@@ -97,9 +103,13 @@ class Swim:
         if tcp:
             schedule.after(random.uniform(0, PUSH_PULL_S), self._push_pull)
 
-    def status(self, other: "Swim") -> Status | None:
+    def status(self, other: "Swim") -> Status:
         """What it holds another for."""
-        known = self.beliefs.known.get(other.host)
+        return self.held(other.host)
+
+    def held(self, host: int) -> Status:
+        """What it holds a node for; the forgotten were dead."""
+        known = self.beliefs.known.get(host)
         return known.status if known else Status.DEAD
 
     def verdicts(self, since: float = -1.0) -> list[tuple[float, int, Status]]:
@@ -129,19 +139,26 @@ class Swim:
         held, self._outbox = self._outbox, []
         for host, packet, tcp in held:
             self._put(host, packet, tcp)
-        waiting = [*self._inbox]
-        self._inbox.clear()
+        waiting, self._inbox = self._inbox, []
         self._hear(waiting)
+        blocked, self._blocked = self._blocked, []
+        for act in blocked:
+            act()
+
+    def _put_off(self, act: Callable[[], None]) -> bool:
+        """Whether a loop must wait until the stall is over."""
+        if put_off := self._blocks and self.deaf:
+            self._blocked.append(act)
+        return put_off
 
     def _hear(self, packets: Iterable[tuple[Any, Sender]]) -> None:
         """Pings are answered at once; of facts that pile up, who lives comes first, and the newest."""
         facts = []
-        for packet, sender in packets:
-            for message in packet:
-                if isinstance(message, Fact):
-                    facts.append(message)
-                else:
-                    self._take(message, int(sender.id))
+        for message, sender in ((message, sender) for packet, sender in packets for message in packet):
+            if isinstance(message, Fact):
+                facts.append(message)
+            else:
+                self._take(message, int(sender.id))
         for fact in sorted(reversed(facts), key=lambda fact: fact.status is not Status.ALIVE):
             self.beliefs.learn(fact)
 
@@ -175,11 +192,10 @@ class Swim:
 
     def _probe(self) -> None:
         """Ping the next; a suspect is told of what (the buddy system)."""
-        if not self.alive:
+        if not self.alive or self._put_off(self._probe):
             return
         now = self._schedule.now
-        target = self._next_target()
-        if target is None:
+        if (target := self._next_target()) is None:
             self._schedule.after(INTERVAL_S, self._probe)
             return
         known, number = self.beliefs.known[target], next(self._numbers)
@@ -233,15 +249,13 @@ class Swim:
         self.health = min(max(self.health + delta, 0), HEALTH_MOST)
 
     def _some(self, most: int, statuses: Iterable[Status], without: int | None = None) -> list[int]:
-        fit = [
-            host for host, known in self.beliefs.known.items()
-            if known.status in statuses and host not in (self.host, without)
-        ]  # fmt: skip
+        fit = [host for host, known in self.beliefs.known.items() if known.status in statuses]
+        fit = [host for host in fit if host not in (self.host, without)]
         return self._random.sample(fit, min(most, len(fit)))
 
     def _gossip(self) -> None:
         """Tell some others what is new, the dead of the last half minute as well."""
-        if not self.alive:
+        if not self.alive or self._put_off(self._gossip):
             return
         for host in self._some(GOSSIPED_TO, Status) if self.beliefs.rumours else ():
             if facts := self.beliefs.to_tell():
@@ -249,7 +263,7 @@ class Swim:
         self._schedule.after(GOSSIP_S, self._gossip)
 
     def _push_pull(self) -> None:
-        if not self.alive:
+        if not self.alive or self._put_off(self._push_pull):
             return
         for host in self._some(1, [Status.ALIVE]):
             self._send(host, self._state(answer=True), tcp=True)
@@ -280,9 +294,9 @@ class Swim:
 class SwimWorld(World):
     """A world whose nodes are these."""
 
-    def swim(self, size: int, tcp: bool = True) -> list[Swim]:
+    def swim(self, size: int, tcp: bool = True, blocks: bool = False) -> list[Swim]:
         """A mesh of so many that know each other; some time has passed."""
-        nodes = [Swim(self, self.network, self.random, host, size, tcp) for host in range(size)]
+        nodes = [Swim(self, self.network, self.random, host, size, tcp, blocks) for host in range(size)]
         for node in nodes:
             self.network.listen(node)
         self.run(self.random.uniform(3, 6))
