@@ -60,35 +60,41 @@ class Node:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Run until told to stop. Raises `ConfigError` if what the configuration asks for cannot be had."""
         config = self.config
-        rtmp = listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given)
-        http = listen("http.listen", config.http.listen, "http.listen" not in config.given)
+        with (
+            listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given) as rtmp,
+            listen("http.listen", config.http.listen, "http.listen" not in config.given) as http,
+        ):
+            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+            try:
+                self._build(context, port_of(rtmp), port_of(http))
+                await self._meet()
+                await self._run(rtmp, http, on_ready)
+            finally:
+                context.destroy(linger=0)
+        if self._superseded:
+            raise ConfigError(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
+
+    def _build(self, context: zmq.Context[zmq.Socket[bytes]], rtmp: int, http: int) -> None:
+        config = self.config
         self.fanout = Fanout(config.egress, config.limits.player_lag_s)
         self.catalog = Catalog(config.cache)
         self.streams = Streams(config, self.catalog, self.fanout)
-        load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams), lambda: self.fanout.sent)
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.gossip = Gossip(config, State.open(config), context, port_of(rtmp), port_of(http), lambda: load.load)
+        self._load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams), lambda: self.fanout.sent)
+        self.gossip = Gossip(config, State.open(config), context, rtmp, http, lambda: self._load.load)
         self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
-        try:
-            await self._run(rtmp, http, load, on_ready)
-        finally:
-            context.destroy(linger=0)
 
-    async def _run(
-        self, rtmp: socket.socket, http: socket.socket, load: LoadMeter, on_ready: Callable[[], None]
-    ) -> None:
-        await self._meet()
+    async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._serve(rtmp, http, tasks.create_task)
-            chores = [tasks.create_task(chore) for chore in (load.run(), self.fanout.sweep(), self.streams.run())]
+            chores = [tasks.create_task(work) for work in (self._load.run(), self.fanout.sweep(), self.streams.run())]
             on_ready()
-            await self._draining.wait()
-            await self._stop()
-            for chore in chores:
-                chore.cancel()
-        if self._superseded:
-            raise ConfigError(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
+            try:
+                await self._draining.wait()
+            finally:
+                await self._stop()
+                for chore in chores:
+                    chore.cancel()
 
     async def _meet(self) -> None:
         """Listen for other nodes, and begin to look for them."""

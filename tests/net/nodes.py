@@ -65,8 +65,10 @@ class Mesh(list[Node]):
         node = Node(config.load(None, [f"{key}={value}" for key, value in given.items()], {})[0])
         ready = asyncio.Event()
         self._running[node] = running = asyncio.create_task(node.run(ready.set))
-        await asyncio.wait([running, waiting := asyncio.create_task(ready.wait())], return_when="FIRST_COMPLETED")
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait([running, waiting], return_when="FIRST_COMPLETED")
         waiting.cancel()
+        await asyncio.wait([waiting])
         if running.done():
             await self._running.pop(node)
         self.append(node)
