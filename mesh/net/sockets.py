@@ -68,6 +68,10 @@ class Socket:
 
     def disconnect(self, endpoint: str) -> None:
         """Forget an endpoint; one that was never connected is no error."""
+        # Looking for messages makes libzmq read the first part of the next one, and with its connection gone it would
+        # wait in vain for the second, and abort (zeromq/libzmq#2163). So that one is taken before.
+        if self._receive and (message := self._next()):
+            self._loop.call_soon(self._receive, message)
         try:
             self.zmq.disconnect(endpoint)
         except zmq.ZMQError as error:
@@ -118,11 +122,16 @@ class Socket:
     def _take(self) -> bool:
         """Hand over one message; False if there is none."""
         assert self._receive
+        message = self._next()
+        if message:
+            self._receive(message)
+        return bool(message)
+
+    def _next(self) -> list[zmq.Frame]:
+        """The next message; nothing if there is none."""
         try:
-            message = self.zmq.recv_multipart(zmq.NOBLOCK, copy=False)
+            return self.zmq.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             if error.errno != zmq.EAGAIN:
                 raise
-            return False
-        self._receive(message)
-        return True
+            return []

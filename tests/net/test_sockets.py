@@ -158,6 +158,26 @@ async def test_closing_is_final_and_may_be_repeated(context):
 
 
 @asynctest
+async def test_an_endpoint_can_be_left_while_its_messages_are_waiting_and_none_is_read_by_half(context):
+    inbox = Inbox()
+    sub, pub = Socket(context, zmq.SUB, inbox.take), Socket(context, zmq.PUB)
+    sub.zmq.subscribe(b"")
+    endpoint = f"tcp://127.0.0.1:{pub.bind('127.0.0.1', 0)}"
+    sub.connect(endpoint)
+    await until(lambda: pub.send([b"head", b"body"]) and inbox)
+    for _ in range(10):
+        pub.send([b"head", b"body"])
+    while not sub.zmq.get(zmq.EVENTS) & zmq.POLLIN:
+        pass
+    sub.disconnect(endpoint)
+    received = len(inbox)
+    await asyncio.sleep(0.05)
+    assert {len(message) for message in inbox} == {2}
+    assert len(inbox) >= received + 1
+    close(sub, pub)
+
+
+@asynctest
 async def test_what_becomes_of_a_sockets_connections_is_told_while_it_is_open(context):
     told = []
     pull = Socket(context, zmq.PULL, Inbox().take)
