@@ -1,8 +1,8 @@
-"""Wires: the sockets between the members of a mesh, and the two frames of every message.
+"""Wires: the sockets between the members of a mesh, and the frame of every message.
 
 Everyone binds a ROUTER, for what is meant for it alone, and a PUB, for what is meant for all; its one SUB connects to
-every other PUB, and it sends to a ROUTER over a DEALER that is opened when first needed. A message is the id and the
-boot of its sender, then the message itself. Nothing goes back through a ROUTER: an answer takes the answerer's DEALER.
+every other PUB, and it sends to a ROUTER over a DEALER that is opened when first needed. A frame is the id and the boot
+of its sender, then the message. Nothing goes back through a ROUTER: an answer takes the answerer's DEALER.
 """
 
 import asyncio
@@ -94,13 +94,13 @@ class Wires:
 
     def publish(self, message: Any) -> None:
         """To everyone who subscribed."""
-        self._pub.send([self._envelope, encode(message)])
+        self._pub.send([self._envelope + encode(message)])
 
     def send(self, address: Address, message: Any, now: float) -> bool:
         """To the node whose ROUTER is there; False if too much waits for it already."""
         dealer = self._dealers[address][0] if address in self._dealers else self._dial(address)
         self._dealers[address] = dealer, now
-        return dealer.send([self._envelope, encode(message)])
+        return dealer.send([self._envelope + encode(message)])
 
     def dialling(self, address: Address) -> Options:
         """Options for other sockets that connect to the node whose ROUTER is there."""
@@ -136,13 +136,13 @@ class Wires:
     def _take(self, frames: list[zmq.Frame]) -> None:
         host = _host(frames[0]) if frames else ""
         try:
-            if len(frames) != 2 or len(frames[0]) != ENVELOPE:
-                raise WireError(f"message of {len(frames)} frames, expected a sender and a body")
-            envelope = frames[0].bytes
-            sender = Sender(envelope[:ID].hex(), envelope[ID:].hex(), host)
+            if len(frames) != 1 or len(frames[0]) <= ENVELOPE:
+                raise WireError(f"message of {len(frames)} frames, expected one of more than {ENVELOPE} bytes")
+            data = frames[0].buffer
+            sender = Sender(data[:ID].hex(), data[ID:ENVELOPE].hex(), host)
             if not self._security.proves(frames[0], sender.id):
                 raise WireError(f"message in the name of {sender.id}, whose key is another")
-            self._receive(decode(frames[1].buffer), sender)
+            self._receive(decode(data[ENVELOPE:]), sender)
         except WireError as error:
             self._blame(host, error)
 

@@ -103,14 +103,14 @@ async def test_garbage_is_counted_said_once_and_breaks_nothing(tmp_path, caplog)
             [b""],
             [b"x"],
             [envelope],
-            [envelope, encode(Bye()), b""],
-            [b"short", encode(Bye())],
-            [envelope, b""],
-            [envelope, encode(Ping(666))],
-            *([envelope, random.randbytes(random.randrange(60))] for _ in range(100)),
+            [envelope, encode(Bye())],
+            [envelope + encode(Bye()), b""],
+            [b"short" + encode(Bye())],
+            [envelope + encode(Ping(666))],
+            *([envelope + random.randbytes(random.randrange(60))] for _ in range(100)),
         ):
             raw.send(frames)
-        raw.send([envelope, encode(Ping(7))])
+        raw.send([envelope + encode(Ping(7))])
         await until(lambda: other.received)
         assert [message for message, _ in other.received] == [Ping(7)]
         assert other.wires.rejected == {"127.0.0.1": 107}
@@ -123,8 +123,8 @@ async def test_a_message_that_is_too_long_does_not_arrive(tmp_path):
     async with two(tmp_path) as (one, other):
         raw = one.raw(other)
         envelope = bytes.fromhex(one.state.id + BOOT)
-        raw.send([envelope, bytes(MAX_MESSAGE + 1)])
-        raw.send([envelope, bytes(OPTIONS[zmq.MAXMSGSIZE] + 1)])
+        raw.send([envelope + bytes(MAX_MESSAGE + 1)])
+        raw.send([envelope + bytes(OPTIONS[zmq.MAXMSGSIZE])])
         await until(lambda: other.wires.rejected)
         await asyncio.sleep(0.05)
         assert other.wires.rejected.total() == 1
@@ -136,7 +136,7 @@ async def test_with_a_secret_nobody_speaks_in_anothers_name(tmp_path):
     async with two(tmp_path, SECRET) as (one, other):
         raw = one.raw(other)
         for id in (other.state.id, one.state.id):
-            raw.send([bytes.fromhex(id + BOOT), encode(Ping(7))])
+            raw.send([bytes.fromhex(id + BOOT) + encode(Ping(7))])
         await until(lambda: other.received)
         assert other.received == [(Ping(7), Sender(one.state.id, BOOT, "127.0.0.1"))]
         assert other.wires.rejected.total() == 1
