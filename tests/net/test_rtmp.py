@@ -50,9 +50,10 @@ async def test_a_player_gets_what_a_publisher_sends(tmp_path: Path) -> None:
         await written(a, "live/x", 13)
         await until(lambda: b.gossip.tables.leader("live/x"))
         players = [await RTMPClient.play(node, "live/x") for node in (a, b)]
+        joined = [await player.tags(8) for player in players]
         publisher.feed(*gop(10))
-        for player in players:
-            tags = await player.tags(13)
+        for player, tags in zip(players, joined, strict=True):
+            tags += await player.tags(5)
             assert payloads(tags) == payloads([*HEADERS, *gop(5), *gop(10)])
             assert [tag.timestamp for tag in tags[3:]] == [40 * n for n in range(5, 15)]
 
