@@ -14,7 +14,7 @@ from mesh import config
 from mesh.errors import ConfigError
 from mesh.node import Node
 
-GC_THRESHOLDS = (50_000, 20, 100)
+GC_THRESHOLDS = (2_000, 20, 50)
 """Allocations before the youngest objects are looked at, and how often the older ones are with them."""
 
 
