@@ -34,10 +34,17 @@ def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE
     return value
 
 
+_PORTS = range(20000, 32000)
+"""Outside the range of outgoing connections."""
+_next_port = random.choice(_PORTS)
+
+
 def free_ports(count: int = 1) -> int:
-    """The first of that many neighbouring ports which nobody has, outside the range of outgoing connections."""
+    """The first of that many neighbouring ports which nobody has; none is given out twice, bound by then or not."""
+    global _next_port
     while True:
-        first = random.randrange(20000, 32000)
+        first = _next_port if _next_port + count <= _PORTS.stop else _PORTS.start
+        _next_port = first + count
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
