@@ -50,8 +50,8 @@ class Dialing:
             due = now + wait + (rank * STAGGER if id else 0.0)
             known = self._candidates.get(address)
             if known is None:
-                if len(self._candidates) >= MAX_CANDIDATES and not kept:
-                    return
+                if len(self._candidates) >= MAX_CANDIDATES:
+                    self._make_room()
                 known = self._candidates[address] = Candidate(due, now + GIVE_UP_S, id=id)
             known.id = id or known.id
             known.kept |= kept
@@ -88,6 +88,12 @@ class Dialing:
             tried.append(address)
         self.due = min((candidate.due for candidate in self._candidates.values()), default=float("inf"))
         return tried
+
+    def _make_room(self) -> None:
+        """Give up the oldest that need not be kept."""
+        oldest = next((address for address, candidate in self._candidates.items() if not candidate.kept), None)
+        if oldest:
+            del self._candidates[oldest]
 
     def _rest(self, address: Address, candidate: Candidate, now: float) -> None:
         """Forget a candidate that is not needed now; keep a kept one for when it is."""

@@ -16,7 +16,7 @@ from mesh.gossip.entry import encode_entry
 from mesh.gossip.event import Raised, Refused, Superseded
 from mesh.gossip.member import Card, Status
 from mesh.gossip.message import Beat, Hello, Refuse, Sender, Welcome, You, check_beat, check_card
-from mesh.gossip.roster import MAX_PEERS, Peer, Roster
+from mesh.gossip.roster import Peer, Roster
 from mesh.gossip.suspicion import Suspicion, addresses
 
 OVERLAP_S = 2.0
@@ -159,10 +159,10 @@ class Introductions:
         return None
 
     def _admit(self, card: Card, beat: Beat, host: str, now: float) -> Peer | None:
-        """Take this in as a sign of a peer, new or known; None for one that has left."""
+        """Take this in as a sign of a peer, new or known; None for one that has left, or is too many."""
         peer = self._roster.peers.get(card.id)
         if peer is None or peer.copy.boot != card.boot:
-            if peer is None and len(self._roster.living()) >= MAX_PEERS:
+            if peer is None and not self._roster.has_room(host):
                 return None
             before = peer
             self._suspicion.forget(card.id)

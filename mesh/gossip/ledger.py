@@ -120,12 +120,15 @@ class Copy:
             return None
         self._parts = {n: part for n, part in self._parts.items() if _same(part, snap)}
         self._parts[snap.part] = snap
+        held = [change for part in self._parts.values() for change in part.changes]
+        size = sum(_size(key, value) for key, _, value in held)
+        if not _bearable(len(held), size):
+            self._parts = {}
+        _check_size(held, len(held), size)
         if len(self._parts) < snap.parts:
             return None
-        changes = list({change[0]: change for part in self._parts.values() for change in part.changes}.values())
         self._parts = {}
-        size = sum(_size(key, value) for key, _, value in changes)
-        _check_size(changes, len(changes), size)
+        changes = list({change[0]: change for change in held}.values())
         old, self.entries = (
             self.entries,
             {key: (version, value) for key, version, value in changes if value is not None},
@@ -166,9 +169,13 @@ def _same(one: Snap, other: Snap) -> bool:
     return (one.boot, one.version, one.parts) == (other.boot, other.version, other.parts)
 
 
+def _bearable(count: int, size: int) -> bool:
+    return count <= MAX_ENTRIES and size <= MAX_BYTES
+
+
 def _check_size(changes: Iterable[Change], count: int, size: int) -> None:
     for key, _, value in changes:
         if not _fits(key, value):
             raise WireError(f"entry {key[:40]!r} of {_size(key, value)} bytes, expected no more than {MAX_VALUE}")
-    if count > MAX_ENTRIES or size > MAX_BYTES:
+    if not _bearable(count, size):
         raise WireError(f"{count} entries of {size} bytes, expected no more than {MAX_ENTRIES} of {MAX_BYTES}")

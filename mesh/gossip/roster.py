@@ -21,6 +21,10 @@ from mesh.gossip.pulse import Pulse
 from mesh.gossip.tables import Tables
 
 MAX_PEERS = 1024
+MAX_PER_HOST = 64
+"""Of them: ids cost nothing, hosts do."""
+QUESTIONS = 50.0, 200.0
+"""That one peer may ask in a second, and at once: a whole mesh may have to be asked about after a cut."""
 UNSUBSCRIBE_S = 60.0
 """Seconds for which a dead peer's endpoint is kept, in case it was only cut off."""
 FORGET_S = {Status.DEAD: 3600.0, Status.LEFT: 300.0}
@@ -108,14 +112,24 @@ class Roster:
         if address := peer.route or peer.back:
             self.outbox.send(address, message)
 
+    def has_room(self, host: str) -> bool:
+        """Whether one more node of this host can be met; one that is gone makes room."""
+        here = [peer for peer in self.peers.values() if peer.member.address == host]
+        for peers, most in ((here, MAX_PER_HOST), ([*self.peers.values()], MAX_PEERS)):
+            if len(peers) >= most:
+                oldest = min(peers, key=lambda peer: (peer.living, peer.gone))
+                if oldest.living:
+                    return False
+                self._forget(oldest)
+        return True
+
     def meet(self, card: Card, host: str, born: float, now: float) -> Peer:
         """Take in a node that has introduced itself from `host`: a new one, or a new process of a known one."""
         old = self.peers.get(card.id)
-        if old is None and len(self.peers) >= MAX_PEERS:
-            self._forget(min(self.peers.values(), key=lambda peer: (peer.living, peer.gone)))
         if old:
             self.show(card.id, [(key, 0, None) for key in old.copy.entries])
-        peer = Peer(Member(card, Status.JOINING, address=host, born=born), Copy(card.boot), Pulse(now), Allowance(now))
+        member = Member(card, Status.JOINING, address=host, born=born)
+        peer = Peer(member, Copy(card.boot), Pulse(now), Allowance(*QUESTIONS, now))
         peer.subscribed = old.subscribed if old else None
         self.peers[card.id] = peer
         self._entries[card.id] = {}

@@ -13,7 +13,7 @@ from mesh.gossip.dialing import Dialing
 from mesh.gossip.ledger import snapshot
 from mesh.gossip.member import Status
 from mesh.gossip.message import Delta, Known, Pull, Row, Snap, Sync
-from mesh.gossip.roster import Peer, Roster
+from mesh.gossip.roster import MAX_PEERS, Peer, Roster
 from mesh.gossip.suspicion import addresses
 
 PULL_S = 0.4
@@ -118,7 +118,8 @@ class Synchronization:
             self._awaited = set()
         for row, hosts in zip(known.rows, known.addresses, strict=False):
             if self._lacks(row):
-                self._awaited.add(row[0])
+                if len(self._awaited) < MAX_PEERS:
+                    self._awaited.add(row[0])
                 self._fetch(row, hosts, peer, now)
 
     def tick(self, now: float) -> None:

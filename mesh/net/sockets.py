@@ -15,6 +15,8 @@ from zmq.utils.monitor import parse_monitor_message
 
 TURN = 256
 """Messages taken from one socket before the loop gets its turn."""
+TURN_S = 0.005
+"""Seconds after which it gets it in any case."""
 
 _watches = count()
 
@@ -111,9 +113,10 @@ class Socket:
         if self._turn:
             self._turn.cancel()
             self._turn = None
+        over = self._loop.time() + TURN_S
         try:
             for _ in range(TURN):
-                if self.zmq.closed or not self._take():
+                if self.zmq.closed or not self._take() or self._loop.time() > over:
                     return
         finally:
             # Also when `receive` raised: the descriptor will not tell of the messages behind that one.

@@ -17,6 +17,7 @@ import zmq
 from mesh.config import Address
 from mesh.control.cause import Cause
 from mesh.errors import WireError
+from mesh.gossip.allowance import Allowance
 from mesh.gossip.message import Sender
 from mesh.media.wire import MAX_MESSAGE, decode, encode
 from mesh.net.addresses import plain
@@ -35,6 +36,10 @@ IDLE_S = 30.0
 FLUSH_MS = 100
 """For which the last messages may take to leave a socket that is closed."""
 MAX_BLAMED = 1000
+HEARD = 4 << 20, 8 << 20
+"""Bytes of messages that are read of one host in a second, and at once; what is beyond is dropped unread."""
+MESSAGE_COST = 256
+"""What a message counts in addition to its bytes."""
 MAX_FAILING = 4096
 AGAIN_S = (0.1, 5.0)
 """Between two attempts to hear a publisher whose handshake fails, doubling."""
@@ -42,7 +47,7 @@ OPTIONS: Options = {
     zmq.IPV6: 1,
     zmq.MAXMSGSIZE: MAX_MESSAGE + 1024,  # CURVE's own bytes count too
     zmq.SNDHWM: 2000,
-    zmq.RCVHWM: 2000,
+    zmq.RCVHWM: 100,  # of each connection: what does not fit waits at its sender
     zmq.HANDSHAKE_IVL: 2000,
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
@@ -73,6 +78,7 @@ class Wires:
         """Messages that made no sense, by the host they came from."""
         self._context = context
         self._security = security
+        self._allowances: dict[str, Allowance] = {}
         self._envelope = bytes.fromhex(me.id + me.boot)
         self._receive = receive
         self._judge = security.listen(context)
@@ -138,6 +144,8 @@ class Wires:
         try:
             if len(frames) != 1 or len(frames[0]) <= ENVELOPE:
                 raise WireError(f"message of {len(frames)} frames, expected one of more than {ENVELOPE} bytes")
+            if not self._may_say(host, MESSAGE_COST + len(frames[0])):
+                raise WireError(f"more than is read of one host, {HEARD[0]} bytes per second")
             data = frames[0].buffer
             sender = Sender(data[:ID].hex(), data[ID:ENVELOPE].hex(), host)
             if not self._security.proves(frames[0], sender.id):
@@ -146,10 +154,18 @@ class Wires:
         except WireError as error:
             self._blame(host, error)
 
+    def _may_say(self, host: str, amount: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        if host not in self._allowances:
+            if len(self._allowances) >= MAX_BLAMED:
+                self._allowances = {name: it for name, it in self._allowances.items() if not it.full(now)}
+            self._allowances[host] = Allowance(*HEARD, now)
+        return self._allowances[host].take(now, amount)
+
     def _blame(self, host: str, error: WireError) -> None:
         """Count what makes no sense, and say so once."""
         if host not in self.rejected and len(self.rejected) < MAX_BLAMED:
-            log.warning("a message from %s makes no sense, and more may follow: %s", host or "somewhere", error)
+            log.warning("a message from %s is dropped, and more may follow: %s", host or "somewhere", error)
         if host in self.rejected or len(self.rejected) < MAX_BLAMED:
             self.rejected[host] += 1
 

@@ -1,14 +1,21 @@
-from mesh.gossip.allowance import BURST, RATE, Allowance
+from mesh.gossip.allowance import Allowance
 from mesh.gossip.message import Ping, Pong
+from mesh.gossip.roster import QUESTIONS
 from tests.gossip.company import Company
 
 
-def test_a_burst_is_answered_and_then_so_many_a_second():
-    allowance = Allowance(10.0)
-    assert sum(allowance.take(10.0) for _ in range(1000)) == BURST
+def test_a_burst_may_be_taken_and_then_so_much_a_second():
+    allowance = Allowance(50.0, 200.0, 10.0)
+    assert sum(allowance.take(10.0) for _ in range(1000)) == 200
     assert not allowance.take(10.0)
-    assert sum(allowance.take(11.0) for _ in range(1000)) == RATE
-    assert sum(allowance.take(1e6) for _ in range(1000)) == BURST
+    assert sum(allowance.take(11.0) for _ in range(1000)) == 50
+    assert sum(allowance.take(1e6) for _ in range(1000)) == 200
+
+
+def test_what_is_not_there_is_not_taken_and_the_rest_stays():
+    allowance = Allowance(10.0, 100.0, 0.0)
+    assert allowance.take(0.0, 60) and not allowance.take(0.0, 41) and allowance.take(0.0, 40)
+    assert not allowance.full(9.9) and allowance.full(10.0)
 
 
 def test_a_peer_that_asks_without_end_is_answered_so_often_and_its_answers_are_heard():
@@ -17,4 +24,4 @@ def test_a_peer_that_asks_without_end_is_answered_so_often_and_its_answers_are_h
         company.say(1, Ping(1))
     company.say(2, Ping(2))
     answers = [pong.nonce for _, pong in company.sent(Pong)]
-    assert answers.count(1) == BURST and answers.count(2) == 1
+    assert answers.count(1) == QUESTIONS[1] and answers.count(2) == 1

@@ -234,8 +234,7 @@ def test_strangers_who_said_no_hello_are_nobody():
 
 
 def test_only_so_many_can_be_met_and_the_gone_make_room(monkeypatch):
-    for module in ("introduction", "roster"):
-        monkeypatch.setattr(f"mesh.gossip.{module}.MAX_PEERS", 3)
+    monkeypatch.setattr("mesh.gossip.roster.MAX_PEERS", 3)
     company = Company()
     for number in range(1, 6):
         company.say(number, hello(number))
@@ -243,3 +242,20 @@ def test_only_so_many_can_be_met_and_the_gone_make_room(monkeypatch):
     company.say(2, Bye())
     company.say(5, hello(5))
     assert set(company.tables.members) == {ID[0], ID[1], ID[3], ID[5]}
+
+
+def test_a_host_has_only_so_many_nodes_and_leaves_room_for_others(monkeypatch):
+    monkeypatch.setattr("mesh.gossip.roster.MAX_PER_HOST", 3)
+    company = Company(1)
+
+    def come(number: int) -> None:
+        company.membership.receive(hello(number), sender(number)._replace(host="10.0.0.66"), company.now)
+
+    for number in range(2, 9):
+        come(number)
+    assert set(company.tables.members) == {*ID[:5]}
+    company.membership.receive(Bye(), sender(3), company.now)
+    come(8)
+    assert set(company.tables.members) == {ID[0], ID[1], ID[2], ID[4], ID[8]}
+    company.say(7, hello(7))
+    assert ID[7] in company.tables.members

@@ -126,6 +126,16 @@ def test_a_snapshot_replaces_and_says_what_it_changed():
     assert copy.entries == {"kept": (2, b"2"), "new": (9, b"4")}
 
 
+def test_the_parts_of_a_snapshot_together_are_no_more_than_a_ledger():
+    copy, value = Copy(BOOT), bytes(MAX_VALUE)
+    with pytest.raises(WireError, match=f"expected no more than {MAX_ENTRIES} of {MAX_BYTES}"):
+        for part in range(64):
+            copy.assemble(Snap("origin", BOOT, 9, part, 64, (("same", 1, value),)))
+    assert copy._parts == {} and copy.version == 0
+    changes = copy.assemble(Snap("origin", BOOT, 9, 0, 1, (("a", 1, b"1"),)))
+    assert changes == [("a", 1, b"1")] and copy._bytes < 100
+
+
 def test_parts_of_two_snapshots_are_not_mixed():
     copy = Copy(BOOT)
     assert copy.assemble(Snap("origin", BOOT, 5, 0, 2, (("a", 1, b"5"),))) is None

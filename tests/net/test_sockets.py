@@ -1,12 +1,13 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 import zmq
 
-from mesh.net.sockets import TURN, Socket
+from mesh.net.sockets import TURN, TURN_S, Socket
 from tests.net.asynctest import asynctest, until
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -75,6 +76,23 @@ async def test_a_flood_is_taken_in_turns_that_let_the_loop_breathe(context):
         await asyncio.sleep(0)
         most, before = max(most, len(inbox) - before), len(inbox)
     assert most <= TURN
+    close(pull, push)
+
+
+@asynctest
+async def test_a_turn_ends_also_when_each_message_takes_long(context):
+    inbox = Inbox()
+    pull, push = pair(context, inbox)
+    pull._receive = lambda frames: (inbox.take(frames), time.sleep(TURN_S / 4))
+    await asyncio.sleep(0.05)
+    for number in range(100):
+        assert push.send([b"%d" % number])
+    await asyncio.sleep(0.05)
+    most, before = 0, len(inbox)
+    while len(inbox) < 100:
+        await asyncio.sleep(0)
+        most, before = max(most, len(inbox) - before), len(inbox)
+    assert most <= 5
     close(pull, push)
 
 

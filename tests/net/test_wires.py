@@ -11,6 +11,7 @@ from mesh.config import Address
 from mesh.errors import WireError
 from mesh.gossip.message import Bye, Ping, Sender
 from mesh.media.wire import MAX_MESSAGE, encode
+from mesh.net import wires
 from mesh.net.security import Security
 from mesh.net.sockets import Socket
 from mesh.net.state import State
@@ -114,8 +115,23 @@ async def test_garbage_is_counted_said_once_and_breaks_nothing(tmp_path, caplog)
         await until(lambda: other.received)
         assert [message for message, _ in other.received] == [Ping(7)]
         assert other.wires.rejected == {"127.0.0.1": 107}
-        assert caplog.text.count("makes no sense") == 1
+        assert caplog.text.count("is dropped, and more") == 1
         raw.close()
+
+
+@asynctest
+async def test_of_a_host_that_says_too_much_only_so_much_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(wires, "HEARD", (1 << 16, 1 << 17))
+    async with two(tmp_path) as (one, other):
+        for _ in range(1000):
+            one.wires.send(other.control, Ping(7), 0.0)
+        await until(lambda: len(other.received) + other.wires.rejected.total() == 1000)
+        most = (1 << 17) // (256 + 24)
+        assert 0.9 * most < len(other.received) < 1.1 * most
+        await asyncio.sleep(0.1)
+        heard = len(other.received)
+        one.wires.send(other.control, Ping(8), 0.0)
+        await until(lambda: len(other.received) > heard)
 
 
 @asynctest
