@@ -57,7 +57,7 @@ class Stream:
         self._dropped = dropped
         self._renditions: dict[Format, Rendition] = {}
         self._led_at = now
-        """When it was last known to have a leader."""
+        """When somebody last led it, or claimed to."""
         self._grown_at = now
         """When its last frame came."""
         held.on_append = self._grown
@@ -136,7 +136,7 @@ class Stream:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
         if self.players or self._relay.feeds(self.key):
             self.needed_at = now
-        if self._tables.leader(self.key):
+        if self._tables.leads(self.key):
             self._led_at = now
         if self.publication:
             self._tell(self.publication.beat(now, self._config.silence_s))
@@ -153,12 +153,12 @@ class Stream:
         self._dropped(self.key)
         if self.publication:
             self.publication.close(reason)
+            self._gossip.unlead(self.key)
         if self.fetch:
             self.fetch.close()
         for rendition in self._renditions.values():
             self._fanout.end(rendition)
         self._relay.ended(self.key)
-        self._gossip.unlead(self.key)
         self._gossip.unreplicate(self.key)
         self.opened.set()
 

@@ -82,10 +82,12 @@ class Streams:
             stream.displace_ghost()
         if elsewhere := self._placed(request):
             return elsewhere
-        if key not in self._streams and self.tables.replicas(key):
-            # What others still hold of it goes on here: the new epoch continues that log, and its clock.
-            self._fetch(key)
+        if self._known(key):
+            # What is still held of it goes on here: the new epoch continues that log, and its clock.
+            self._wanted(key)
         async with self._claims.claimed(key):
+            # Meanwhile this node may have begun to stop.
+            self._placed(replace(request, redirect=False))
             stream = self._streams.get(key) or self._hold(key)
             return stream.publish(close)
 
@@ -123,8 +125,7 @@ class Streams:
 
     async def _attach(self, key: str) -> Stream:
         """The stream, fetched if need be. Raises `StreamNotFound` if it cannot be had."""
-        stream = self._streams.get(key) or self._fetch(key)
-        stream.needed_at = asyncio.get_running_loop().time()
+        stream = self._wanted(key)
         try:
             async with asyncio.timeout(OPEN_S):
                 await stream.opened.wait()
@@ -143,11 +144,14 @@ class Streams:
         self._streams[key] = stream
         return stream
 
-    def _fetch(self, key: str) -> Stream:
-        """Begin to fetch a stream; where nobody has it, it is over already."""
-        stream = self._hold(key)
-        if not stream.follow():
-            stream.drop("nobody has it")
+    def _wanted(self, key: str) -> Stream:
+        """The stream, fetched from now on if it is not held; where nobody has it, it is over already."""
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._hold(key)
+            if not stream.follow():
+                stream.drop("nobody has it")
+        stream.needed_at = asyncio.get_running_loop().time()
         return stream
 
     def _dropped(self, key: str) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -399,3 +400,38 @@ async def test_a_publisher_who_vanishes_while_he_claims_leaves_no_claim(tmp_path
                 getattr(client, leave)()
                 await until(lambda: not b.gossip.tables.leads("live/x"))
                 assert not a.streams.get("live/x")
+
+
+@asynctest
+async def test_a_node_that_begins_to_stop_while_a_publisher_claims_lets_him_go(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as mesh:
+        a, b = mesh
+        with mock.patch("mesh.net.claim.CLAIM_MIN_S", 0.1):
+            client = await Client.ask(http(a), "POST /live/x", *ASKS)
+            await until(lambda: b.gossip.tables.leads("live/x"))
+            await mesh.stop(a)
+        with suppress(asyncio.IncompleteReadError):
+            assert await client.status() == 503
+        assert not len(a.streams)
+        await until(lambda: not b.gossip.tables.leads("live/x"))
+
+
+@pytest.mark.parametrize("goes", ["linger", "hold"])
+@asynctest
+async def test_a_stream_that_is_published_again_in_the_last_moment_goes_on(tmp_path: Path, goes: str) -> None:
+    settings = {"stream__linger_s": "0.4"} if goes == "linger" else {"stream__hold_s": "0.4"}
+    async with meshed(tmp_path, "a", "b", **settings) as (a, b):
+        publisher = await publish(a, "rtmp", *HEADERS, *gop(0), *gop(100))
+        await until(leads(b, "live/x", a))
+        player = await Player.begin(a, "/live/x.flv")
+        brief = await Player.begin(b, "/live/x.flv?redirect=0")
+        await brief.tags(8)
+        last = (await player.tags(8))[-1]
+        publisher.close()
+        brief.close()
+        await until(lambda: row(b) == (None, ["a", "b"]))
+        await asyncio.sleep(0.2)
+        with mock.patch.multiple("mesh.net.claim", CLAIM_MIN_S=0.4, CLAIM_MAX_S=0.4):
+            await publish(b, "rtmp", *HEADERS, *gop(0))
+        tags = media(await player.tags(8))
+        assert payloads(tags) == payloads(gop(0)) and tags[0].timestamp > last.timestamp
