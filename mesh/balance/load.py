@@ -14,6 +14,7 @@ CPU, CPU_LAG_MS = 0.95, 250.0
 """A machine at 100 % whose loop still answers in time has room: another program takes what this one leaves."""
 
 FULL: tuple[tuple[Callable[[Load], bool], str], ...] = (
+    (lambda load: bool(load.ill), "{load.ill}"),
     (lambda load: load.mem >= MEMORY, "memory at {load.mem:.0%}"),
     (lambda load: load.loop_lag_ms >= LOOP_LAG_MS, "event loop {load.loop_lag_ms:.0f} ms late"),
     (lambda load: load.cpu >= CPU and load.loop_lag_ms >= CPU_LAG_MS, "cpu at {load.cpu:.0%}"),

@@ -13,14 +13,12 @@ from typing import NamedTuple
 
 from mesh.balance.load import full, pressure
 from mesh.balance.locality import client_zone, distance
+from mesh.balance.supply import HEARD
 from mesh.gossip.member import LeadState, Member, Status
 from mesh.gossip.tables import Tables
 
 STAYS = frozenset({"rtmp", "rtmps", "ws", "wss"})
 """Protocols whose clients follow no redirect."""
-HEARD = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
-"""A node in one of these can be fetched from, and still has the publisher it speaks of. In any other state it may have
-lost him, and then he is not to be refused by his own ghost."""
 
 
 class Action(StrEnum):

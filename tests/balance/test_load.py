@@ -15,6 +15,7 @@ CASES = [
     (Load(tx_bps=899, capacity_bps=1000), "", 8),
     (Load(tx_bps=900, capacity_bps=1000), "sends 900 of 1,000 b/s", 9),
     (Load(tx_bps=10**12), "", 0),
+    (Load(ill="out of file descriptors", mem=0.99), "out of file descriptors", 0),
     (Load(tx_bps=2000, capacity_bps=1000, mem=0.99), "memory at 99%", 20),
 ]
 
