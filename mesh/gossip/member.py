@@ -43,6 +43,10 @@ class Load:
     players: int = 0
     streams: int = 0
     loop_lag_ms: float = 0.0
+    ill: str = ""
+    """Why nobody should be sent here although the node is alive, like "disk of node.data_dir is full"."""
+    relays: int = 0
+    """How many streams it sends to other nodes, each of them counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class Link:
     rtt_ms: float
     loss: float
     """Share of the other's heartbeats that came late or not at all, 0 to 1."""
+    jitter_ms: float = 0.0
+    """How much one round trip differs from the next, on the average."""
+    bps: int = 0
+    """What streams from the other bring at present; 0 where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ Row = tuple[str, str, int, int]
 
 STATES = (Status.JOINING, Status.ALIVE, Status.DRAINING)
 """What a node may say of itself; a beat carries the index."""
-LOADS = [field.name for field in fields(Load)]
+LOADS = [field.name for field in fields(Load) if field.name != "ill"]
+MOST_ILL = 120
+"""Characters in which a node says what it suffers from."""
 
 
 class Sender(NamedTuple):
@@ -240,5 +242,7 @@ def check_beat(beat: Beat) -> None:
         raise WireError("beat has a negative number")
     if any(getattr(beat.load, name) < 0 for name in LOADS):
         raise WireError("beat has a negative load")
+    if len(beat.load.ill) > MOST_ILL or not beat.load.ill.isprintable():
+        raise WireError(f"beat says ill {beat.load.ill[:80]!r}, expected no more than {MOST_ILL} printable characters")
     if len(beat.links) > 16 or any(len(peer) != 16 or rtt < 0 or loss < 0 for peer, rtt, loss in beat.links):
         raise WireError("beat has links out of range")

@@ -21,6 +21,8 @@ LOAD = {
     "players": 42,
     "streams": 1,
     "loop_lag_ms": 1.5,
+    "ill": "",
+    "relays": 0,
 }
 
 

@@ -37,8 +37,10 @@ def test_every_node_is_shown_as_in_the_contract():
             "players": 3,
             "streams": 2,
             "loop_lag_ms": 1.5,
+            "ill": "",
+            "relays": 0,
         },
-        "links": {"a": {"rtt_ms": 0.4, "loss": 0.01}},
+        "links": {"a": {"rtt_ms": 0.4, "loss": 0.01, "jitter_ms": 0.0, "bps": 0}},
     }
 
 

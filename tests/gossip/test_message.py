@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import msgpack
 import pytest
 
 from mesh.errors import WireError
@@ -49,6 +50,8 @@ BAD_BEATS = [
     {"uptime_ms": -1},
     {"load": Load(cpu=-0.5)},
     {"load": Load(players=-1)},
+    {"load": Load(ill="x" * 121)},
+    {"load": Load(ill="disk\nis full")},
     {"links": ((bytes(15), 1, 1),)},
     {"links": ((bytes(16), -1, 1),)},
     {"links": ((bytes(16), 1, 1),) * 17},
@@ -76,6 +79,13 @@ def test_a_beat_is_small_and_a_comparison_of_a_thousand_members_fits():
     assert len(encode(beat(links=((bytes(16), 34500, 1000),) * 4, digest=(1 << 64) - 1))) < 200
     rows = tuple([(card(number).id, card(number).boot, 1 << 20, 1 << 20) for number in range(1000)])
     assert len(encode(Sync(rows, last=True))) < MAX_MESSAGE
+
+
+def test_a_beat_of_an_older_node_says_less_of_its_load():
+    kind, *values = msgpack.unpackb(encode(beat()))
+    older = [value[:8] if isinstance(value, list) and len(value) > 8 else value for value in values]
+    assert older != values
+    assert decode(msgpack.packb([kind, *older])) == beat()
 
 
 def test_a_card_is_its_senders_own():
