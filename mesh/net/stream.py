@@ -10,14 +10,13 @@ from collections.abc import Callable
 
 from mesh.config import StreamConfig
 from mesh.errors import StreamError
-from mesh.gossip.member import Lead, LeadState, Replica
+from mesh.gossip.member import Lead, LeadState
 from mesh.gossip.tables import Tables
-from mesh.net.claim import AWAY
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
-from mesh.net.relay import Fetch, Relay
-from mesh.relay.follower import State
+from mesh.net.relay import Relay
+from mesh.net.replica import Replication
 from mesh.stream.leader import Leader
 from mesh.stream.log import StreamLog
 from mesh.stream.rendition import Format, Rendition
@@ -45,7 +44,6 @@ class Stream:
         self.log = held
         self.key = held.key
         self.publication: Publication | None = None
-        self.fetch: Fetch | None = None
         self.needed_at = now
         """When somebody last read it."""
         self.opened = asyncio.Event()
@@ -60,6 +58,7 @@ class Stream:
         """When somebody last led it, or claimed to."""
         self._grown_at = now
         """When its last frame came."""
+        self._replication = Replication(held, gossip, relay, self.opened, self.drop)
         held.on_append = self._grown
 
     @property
@@ -78,9 +77,7 @@ class Stream:
         now = asyncio.get_running_loop().time()
         lead = Lead(self._gossip.id, self.key, self._next_epoch(), LeadState.LIVE)
         self._gossip.lead(lead)
-        if self.fetch:
-            self.fetch.close()
-            self.fetch = None
+        self._replication.stop()
         leader = Leader(self.log, lead.epoch, lead.node, away_ms=round((now - self._grown_at) * 1000))
         self.publication = Publication(leader, lead, now, close)
         self.opened.set()
@@ -91,7 +88,7 @@ class Stream:
         """The publisher has gone: hold what there is, for its players and for its return."""
         if self.publication is publication:
             self.publication = None
-            self._announce()
+            self._replication.announce()
             self._gossip.unlead(self.key)
 
     def displace_ghost(self) -> None:
@@ -103,18 +100,9 @@ class Stream:
                 self.unpublish(ghost)
                 ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
 
-    def follow(self, besides: str = "") -> bool:
-        """Fetch it from another than `besides`; False if nobody else has what this node lacks."""
-        lead = self._tables.leader(self.key)
-        holders = [lead.node] if lead else []
-        if lead or not self.log.epochs:
-            # Without a leader nobody has more than others, and they would follow each other in a ring.
-            holders += [replica.node for replica in self._tables.replicas(self.key)]
-        not_these = {self._gossip.id, besides}
-        suppliers = [n for n in holders if n not in not_these and self._tables.members[n].status not in AWAY]
-        if suppliers:
-            self.fetch = self._relay.fetch(self.key, suppliers[0], self.log, self._fetched)
-        return bool(suppliers)
+    def follow(self) -> bool:
+        """Fetch it; False if nobody else has what this node lacks."""
+        return self._replication.follow()
 
     def yield_to(self, lead: Lead) -> None:
         """Another node leads it."""
@@ -127,10 +115,8 @@ class Stream:
         if any(epoch.number == lead.epoch and epoch.leader != lead.node for epoch in self.log.epochs):
             # Two began it at once, each before it heard of the other: this log never was the stream.
             self.drop(reason)
-        elif self.fetch is None:
-            self.follow()
-        elif lead.node not in (*self.fetch.path, self.fetch.supplier):
-            self.fetch.switch(lead.node)
+        else:
+            self._replication.led(lead)
 
     def tend(self, now: float) -> None:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
@@ -142,10 +128,10 @@ class Stream:
             self._tell(self.publication.beat(now, self._config.silence_s))
         elif now - self._led_at > self._config.hold_s:
             self.drop("its publisher did not come back")
-        elif self.fetch and now - self.needed_at > self._config.linger_s:
+        elif self._replication.fetching and now - self.needed_at > self._config.linger_s:
             self.drop("nobody plays it")
         else:
-            self._tend_fetch()
+            self._replication.tend()
 
     def drop(self, reason: str) -> None:
         """Hold it no more; whoever still reads or writes it is told that it ended."""
@@ -154,8 +140,7 @@ class Stream:
         if self.publication:
             self.publication.close(reason)
             self._gossip.unlead(self.key)
-        if self.fetch:
-            self.fetch.close()
+        self._replication.stop()
         for rendition in self._renditions.values():
             self._fanout.end(rendition)
         self._relay.ended(self.key)
@@ -178,43 +163,8 @@ class Stream:
             self._fanout.advanced(rendition)
         self._relay.advanced(self.key)
 
-    def _fetched(self, fetch: Fetch, state: State) -> None:
-        if state is State.OPEN:
-            self._announce()
-            self.opened.set()
-        elif state is State.GONE and self.fetch is fetch:
-            log.info("%s: %s is gone: %s", self.key, self._tables.display_name(fetch.supplier), fetch.reason)
-            self._lose(fetch)
-
-    def _tend_fetch(self) -> None:
-        if self.fetch is None:
-            self.follow()
-        elif (supplier := self._tables.members.get(self.fetch.supplier)) is None or not supplier.status.living:
-            self._lose(self.fetch)
-        elif self.opened.is_set():
-            self._announce()
-
-    def _lose(self, fetch: Fetch) -> None:
-        """The supplier is no more: find another, or hold what there is."""
-        fetch.close()
-        self.fetch = None
-        if not self.follow(besides=fetch.supplier):
-            if self.log.epochs:
-                self._announce()
-            else:
-                self.drop("nobody has it any more")
-
-    def _announce(self) -> None:
-        """Tell the mesh what this node has of a stream that it does not lead."""
-        epoch = self.log.epochs[-1].number if self.log.epochs else 0
-        supplier, path = (self.fetch.supplier, self.fetch.path) if self.fetch else ("", ())
-        self._tell(Replica(self._gossip.id, self.key, epoch, supplier, path))
-
-    def _tell(self, entry: Lead | Replica) -> None:
+    def _tell(self, lead: Lead) -> None:
         try:
-            if isinstance(entry, Lead):
-                self._gossip.lead(entry)
-            else:
-                self._gossip.replicate(entry)
+            self._gossip.lead(lead)
         except StreamError as error:
             log.debug("not told to the mesh: %s", error)
