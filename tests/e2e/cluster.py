@@ -13,10 +13,13 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from tests.e2e.network import Host, Network
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 15.0
@@ -58,16 +61,20 @@ def free_ports(count: int = 1) -> int:
 class Node:
     """One `python node.py`."""
 
-    def __init__(self, name: str, directory: Path, overrides: dict[str, str], environ: dict[str, str]) -> None:
-        """`overrides` are what `-s` gets, `section.key` to value."""
+    def __init__(
+        self, name: str, directory: Path, overrides: dict[str, str], environ: dict[str, str], host: Host | None = None
+    ) -> None:
+        """`overrides` are what `-s` gets, `section.key` to value; `host` is where it runs, if not here."""
         self.name = name
         self.log_path = directory / f"{name}.log"
-        self.http_port = int(overrides["http.listen"].rpartition(":")[2])
+        self.address, _, http_port = overrides["http.listen"].rpartition(":")
+        self.http_port = int(http_port)
         self.rtmp_port = int(overrides["rtmp.listen"].rpartition(":")[2])
         self.mesh_port = int(overrides["mesh.listen"].rpartition(":")[2])
-        self.http = f"http://127.0.0.1:{self.http_port}"
-        self.ws = f"ws://127.0.0.1:{self.http_port}"
-        self.rtmp = f"rtmp://127.0.0.1:{self.rtmp_port}"
+        self.http = f"http://{self.address}:{self.http_port}"
+        self.ws = f"ws://{self.address}:{self.http_port}"
+        self.rtmp = f"rtmp://{self.address}:{self.rtmp_port}"
+        self._host = host
         self._command = [sys.executable, str(ROOT / "node.py")]
         for key, value in overrides.items():
             self._command += ["-s", f"{key}={value}"]
@@ -92,7 +99,7 @@ class Node:
 
     def start(self) -> None:
         """Start it; does not wait."""
-        with self.log_path.open("ab") as log:
+        with self.log_path.open("ab") as log, self._host.entered() if self._host else nullcontext():
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ
             )
@@ -157,12 +164,13 @@ class Node:
 
 
 class Cluster:
-    """Nodes of one mesh on loopback. Leaving the block ends them all, and fails if one did not end well."""
+    """Nodes of one mesh, on loopback or each on its host. Leaving the block ends them, and fails if one ends badly."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, network: Network | None = None, **settings: str) -> None:
         """`settings` hold for every node: `stream__linger_s="1"` is `-s stream.linger_s=1`."""
         self.nodes: dict[str, Node] = {}
         self._directory = directory
+        self._network = network
         self._settings = {key.replace("__", "."): value for key, value in settings.items()}
         self._mesh = f"test-{uuid.uuid4().hex[:8]}"
 
@@ -171,13 +179,15 @@ class Cluster:
 
     def create(self, name: str, **settings: str) -> Node:
         """A node that is not started yet; the first is everybody's seed."""
-        seeds = [f"127.0.0.1:{node.mesh_port}" for node in self.nodes.values()][:1]
+        seeds = [f"{node.address}:{node.mesh_port}" for node in self.nodes.values()][:1]
+        host = self._network[name] if self._network else None
+        address = host.address if host else "127.0.0.1"
         overrides = {
             "node.name": name,
             "node.data_dir": str(self._directory / f"data-{name}"),
-            "http.listen": f"127.0.0.1:{free_ports()}",
-            "rtmp.listen": f"127.0.0.1:{free_ports()}",
-            "mesh.listen": f"127.0.0.1:{free_ports(3)}",
+            "http.listen": f"{address}:{free_ports()}",
+            "rtmp.listen": f"{address}:{free_ports()}",
+            "mesh.listen": f"{address}:{free_ports(3)}",
             "mesh.name": self._mesh,
             "mesh.mdns": "false",
             "mesh.seeds": ",".join(seeds),
@@ -185,7 +195,7 @@ class Cluster:
         overrides |= self._settings | {key.replace("__", "."): value for key, value in settings.items()}
         environ = {key: value for key, value in os.environ.items() if not key.startswith("MESH_")}
         environ["XDG_STATE_HOME"] = str(self._directory / "state")
-        self.nodes[name] = Node(name, self._directory, overrides, environ)
+        self.nodes[name] = Node(name, self._directory, overrides, environ, host)
         return self.nodes[name]
 
     def start(self, *names: str, **settings: str) -> list[Node]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from tests.e2e.flv import AUDIO, META, Tag
+from tests.e2e.flv import AUDIO, META, VIDEO, Tag
 from tests.e2e.player import Player
 from tests.e2e.publisher import Publisher
 
@@ -29,6 +29,8 @@ class Comparison:
     """The first frame that came."""
     received: int = 0
     longest_stall_s: float = 0.0
+    longest_step_ms: int = 0
+    """The longest between the timestamps of two frames of one kind; a frame that goes back makes it negative."""
 
     @property
     def faithful(self) -> bool:
@@ -42,7 +44,8 @@ class Comparison:
             f"{self.received} frames from {self.joined and (self.joined.kind, self.joined.timestamp)} on; "
             f"lost {self.lost[:10]}, doubled {self.doubled[:10]}, out of order {self.disordered[:10]}, "
             f"unknown {[(t.kind, t.timestamp, t.payload[:16].hex()) for t in self.unknown[:5]]}, "
-            f"timestamp shifts {sorted(self.shifts)[:5]}, longest stall {self.longest_stall_s * 1000:.0f} ms"
+            f"timestamp shifts {sorted(self.shifts)[:5]}, longest step {self.longest_step_ms} ms, "
+            f"longest stall {self.longest_stall_s * 1000:.0f} ms"
         )
 
 
@@ -91,7 +94,17 @@ def compare(sent: Iterable[Tag], player: Player, last: Tag | None = None) -> Com
     result.lost = sorted(set(range(min(seen, default=0), len(frames))) - seen)
     times = [arrival.at for arrival in player.arrivals]
     result.longest_stall_s = max((b - a for a, b in pairwise(times)), default=0.0)
+    result.longest_step_ms = _longest_step(received)
     return result
+
+
+def _longest_step(tags: list[Tag]) -> int:
+    steps = [
+        (b.timestamp - a.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        for kind in (AUDIO, VIDEO)
+        for a, b in pairwise(tag for tag in tags if tag.kind == kind)
+    ]
+    return min(steps, default=0) if min(steps, default=0) < 0 else max(steps, default=0)
 
 
 def _growing(tags: Iterable[Tag]) -> list[Tag]:

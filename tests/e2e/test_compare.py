@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e import flv
+from tests.e2e import flv, synthetic
 from tests.e2e.compare import compare
 from tests.e2e.flv import AUDIO, VIDEO, Tag
 from tests.e2e.player import Arrival, Player
@@ -49,6 +49,13 @@ def test_timestamps_may_be_moved_all_together():
     moved = [tag._replace(timestamp=(tag.timestamp - 5000) & 0xFFFFFFFF) for tag in JOINED]
     report = compare(SENT, received(moved))
     assert report.faithful and report.shifts == {(-5000) & 0xFFFFFFFF}
+
+
+def test_the_longest_step_of_the_timestamps_is_told_and_any_that_goes_back():
+    assert compare(SENT, received(JOINED)).longest_step_ms == synthetic.FRAME_MS
+    later = [tag._replace(timestamp=tag.timestamp + 500 * (place > 50)) for place, tag in enumerate(JOINED)]
+    assert compare(SENT, received(later)).longest_step_ms == synthetic.FRAME_MS + 500
+    assert compare(SENT, received([*later, *JOINED[-5:]])).longest_step_ms < 0
 
 
 @pytest.mark.parametrize("what, damage", DAMAGES)
