@@ -3,6 +3,10 @@
 A zone is a name that the operator gives to nodes and clients; "" is a zone like any other.
 """
 
+import ipaddress
+from collections.abc import Iterable
+
+from mesh.config.zone import Costs, Zones, prefix
 from mesh.gossip.member import Member
 from mesh.gossip.tables import Tables
 
@@ -10,6 +14,24 @@ BAND_MS = 10.0
 """Round trips are compared in steps of this: less is jitter, not distance."""
 UNKNOWN = 1 << 16
 """The distance of a node that was not measured: farther than any that was."""
+
+
+def zone_of(ip: str, zones: Zones, places: Iterable[str] = ()) -> str:
+    """The zone of an address, by the longest prefix, else by the first of its places that has one; "" if none has."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    networks = (prefix(address, length) for length in range(address.max_prefixlen, -1, -1))
+    return next((zones[key] for keys in (networks, places) for key in keys if key in zones), "")
+
+
+def cost(source: str, target: str, costs: Costs) -> float:
+    """What traffic from one zone to another costs, in units of the operator's; as the other way round, if need be."""
+    ways = (source, target), (target, source)
+    return next((costs[way] for way in ways if way in costs), float(source != target))
 
 
 def client_zone(zone: str, tables: Tables) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, Self
 MESH_PORT = 7400
 """Where a node listens for others; a seed without a port means this one."""
 
+RATES = {"b/s": 1, "kb/s": 10**3, "Mb/s": 10**6, "Gb/s": 10**9}
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
@@ -40,11 +41,11 @@ class Rule(NamedTuple):
     """What a key may hold."""
 
     toml: type
-    """How TOML writes it: str, list (of strings), bool or float (which takes integers)."""
+    """How TOML writes it: str, list (of strings), bool, float (which takes integers) or dict, a table."""
     expected: str
     """The end of the sentence "cache.bytes is 7, expected ..."."""
     read: Callable[[Any], Any] = lambda value: value
-    """The value for the dataclass. Raises `ValueError` if it is out of range."""
+    """The value for the dataclass; a table is read entry by entry, as (key, value). Raises `ValueError` if out of range."""
 
 
 def _host(text: str) -> str:
@@ -78,6 +79,13 @@ def _size(text: str) -> int:
     return size
 
 
+def _rate(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,3})?) ?([kMG]?b/s)", text)
+    if not match and text:
+        raise ValueError
+    return round(float(match[1]) * RATES[match[2]]) if match else 0
+
+
 def _matches(pattern: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -101,6 +109,7 @@ Seconds = Annotated[float, Rule(float, "seconds from 0 to 86400", _between(0, 86
 Pause = Annotated[float, Rule(float, "seconds from 0.1 to 86400", _between(0.1, 86_400))]
 Millis = Annotated[float, Rule(float, "milliseconds from 0 to 10000", _between(0, 10_000))]
 Size = Annotated[int, Rule(str, 'a size of 64KiB or more, like "32MiB"', _size)]
+Rate = Annotated[int, Rule(str, 'bits in a second like "1Gb/s" or "2.5 Gb/s", or ""', _rate)]
 Word = Annotated[str, Rule(str, "a word of up to 63 letters, digits and . _ -", _matches(WORD))]
 Label = Annotated[str, Rule(str, 'a word of up to 63 letters, digits and . _ -, or ""', _matches(f"({WORD})?"))]
 Path = Annotated[str, Rule(str, "a path", _matches(r"[^\0]*"))]

@@ -14,12 +14,14 @@ from mesh.config.rule import (
     Path,
     Pause,
     Policy,
+    Rate,
     Seconds,
     Seeds,
     Size,
     Switch,
     Word,
 )
+from mesh.config.zone import Costs, Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class NodeConfig:
     """Where it stands, like "fra" or "office"; players stay in their zone while it has room."""
     data_dir: Path = ""
     """Where it keeps its identity and the peers of last time; "" takes a free slot in the user's state directory."""
+    capacity: Rate = 0
+    """What it can send at most, like "1Gb/s"; "" takes the speed of its fastest network interface."""
     drain_s: Seconds = 10.0
     """Seconds that players get to leave after SIGTERM; the node exits sooner when nobody is left."""
 
@@ -132,6 +136,12 @@ class BalanceConfig:
     """How nodes with room are compared."""
     redirect: Switch = True
     """Whether HTTP clients may be redirected; if not, every stream is fetched to the node that was asked for it."""
+    zones: Zones = field(default_factory=dict)
+    """Zone of each client network or place, like {"10.1.0.0/16" = "fra", "country:DE" = "ams"}; the narrowest wins."""
+    geoip: Path = ""
+    """GeoIP database (.mmdb) that tells the city, country and continent of an address, for `zones`; "" does without."""
+    cost: Costs = field(default_factory=dict)
+    """Cost of traffic between zones, like {"fra>ams" = 0.5}; 0 within a zone, 1 between two, alike both ways."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ RULES: dict[str, Rule] = {
     for section, cls in SECTIONS.items()
     for name, hint in get_type_hints(cls, include_extras=True).items()
 }
-TYPES = {str: (str,), list: (list,), bool: (bool,), float: (float, int)}
+TYPES = {str: (str,), list: (list,), bool: (bool,), float: (float, int), dict: (dict,)}
 
 NOT_BUILT = {
     "redis.url": "the mirror",
@@ -124,17 +124,28 @@ def _checked(setting: Setting) -> Any:
     rule = RULES.get(key)
     if rule is None:
         raise ConfigError(f"{source}: there is no key {key}, {_suggest(key, RULES)}")
-    try:
-        if type(value) not in TYPES[rule.toml]:
-            raise ValueError
-        result = rule.read(value)
-    except (ValueError, TypeError):
-        shown = json.dumps(value, default=str)
-        raise ConfigError(f"{source}: {key} is {shown}, expected {rule.expected}") from None
+    if type(value) not in TYPES[rule.toml]:
+        raise _unexpected(setting, rule)
+    if rule.toml is dict:
+        result = dict([_read(entry, Setting(f'{key}."{entry[0]}"', entry[1], source), rule) for entry in value.items()])
+    else:
+        result = _read(value, setting, rule)
     section, _, name = key.partition(".")
     if key in NOT_BUILT and result != getattr(SECTIONS[section](), name):
         raise ConfigError(f"{source}: {key} asks for {NOT_BUILT[key]}, which is not built yet")
     return result
+
+
+def _read(value: Any, setting: Setting, rule: Rule) -> Any:
+    try:
+        return rule.read(value)
+    except (ValueError, TypeError):
+        raise _unexpected(setting, rule) from None
+
+
+def _unexpected(setting: Setting, rule: Rule) -> ConfigError:
+    shown = json.dumps(setting.value, default=str)
+    return ConfigError(f"{setting.source}: {setting.key} is {shown}, expected {rule.expected}")
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:

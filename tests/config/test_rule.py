@@ -46,6 +46,7 @@ GOOD = {
     "stream.linger_s": [(0, 0.0)],
     "egress.pass_max_ms": [(350, 350.0)],
     "balance.policy": [("weighted", "weighted")],
+    "node.capacity": [("", 0), ("1Gb/s", 10**9), ("2.5 Gb/s", 2_500_000_000), ("800kb/s", 800_000), ("7b/s", 7)],
 }
 BAD = {
     "node.name": ["a b", "-a", "..", "a/b", "a" * 64, "ä", "a\n"],
@@ -59,6 +60,7 @@ BAD = {
     "egress.pass_max_ms": [-1, 10001],
     "node.data_dir": ["a\0b"],
     "balance.policy": ["", "weighted ", "best"],
+    "node.capacity": ["1", "1Gb", "1 gb/s", "-1Gb/s", "1GB/s", ".5Gb/s"],
 }
 
 

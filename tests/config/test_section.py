@@ -64,7 +64,7 @@ def test_every_file_of_configs_loads_without_a_warning(path):
 
 def test_the_contract_has_these_keys_and_defaults():
     assert {section: dataclasses.asdict(getattr(Config(), section)) for section in SECTIONS} == {
-        "node": {"name": "", "zone": "", "data_dir": "", "drain_s": 10},
+        "node": {"name": "", "zone": "", "data_dir": "", "capacity": 0, "drain_s": 10},
         "rtmp": {"listen": ":1935"},
         "http": {"listen": ":8080"},
         "mesh": {
@@ -81,6 +81,6 @@ def test_the_contract_has_these_keys_and_defaults():
         "egress": {"pass_min_ms": 0, "pass_max_ms": 350},
         "limits": {"player_lag_s": 10},
         "stream": {"linger_s": 10, "hold_s": 30, "standby": False, "silence_s": 5},
-        "balance": {"policy": "weighted", "redirect": True},
+        "balance": {"policy": "weighted", "redirect": True, "zones": {}, "geoip": "", "cost": {}},
         "redis": {"url": ""},
     }
