@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
+from random import Random
 from typing import NamedTuple
 
+from mesh.balance.inflight import InFlight
 from mesh.balance.load import full, pressure
 from mesh.balance.locality import client_zone, distance
 from mesh.balance.supply import HEARD
-from mesh.gossip.member import LeadState, Member, Status
+from mesh.config import BalanceConfig
+from mesh.gossip.member import LeadState, Load, Member, Status
 from mesh.gossip.tables import Tables
 
 STAYS = frozenset({"rtmp", "rtmps", "ws", "wss"})
@@ -41,6 +44,10 @@ class Request:
     """The node that sent it here: it is not sent on."""
     redirect: bool = True
     """Whether it may be sent to another node."""
+    sid: str = ""
+    """Names a session: all its requests go to the same node as long as they can."""
+    explain: bool = False
+    """Whether every node is to be judged, or no more than it takes to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +122,17 @@ class Refuse:
 Placement = Serve | Redirect | Refuse
 
 
-def place(request: Request, tables: Tables) -> Placement:
-    """Decide where this client goes."""
+def place(
+    request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+) -> Placement:
+    """Decide where this client goes; `random` differs from node to node, so that they do not all draw the same."""
     roles = _roles(request.stream, tables)
     if request.action == Action.PLAY and not roles:
         return Refuse(404, (f"no node has {request.stream}",))
     if request.action == Action.PUBLISH and (owner := _publishing(request.stream, tables)):
         return Refuse(409, (f"{request.stream} is live on {tables.display_name(owner)}",))
     tied = _tied(request)
-    candidates = _candidates(request, tables, roles, tied)
+    candidates = _candidates(request, tables, roles, tied, inflight, now)
     able = [candidate for candidate in candidates if not candidate.lost]
     if not able:
         here = next(candidate for candidate in candidates if candidate.here)
@@ -161,13 +170,16 @@ def _tied(request: Request) -> str:
     return "" if request.redirect else "it asked for no redirect"
 
 
-def _candidates(request: Request, tables: Tables, roles: Mapping[str, str], tied: str) -> tuple[Candidate, ...]:
+def _candidates(
+    request: Request, tables: Tables, roles: Mapping[str, str], tied: str, inflight: InFlight, now: float
+) -> tuple[Candidate, ...]:
     zone = client_zone(request.zone, tables)
     needs_supplier = request.action == Action.PLAY and not any(tables.members[node].status in HEARD for node in roles)
 
     def candidate(member: Member) -> Candidate:
         role = roles.get(member.id, "")
-        lost = _unable(member) or ("cannot get the stream" if needs_supplier and not role else "")
+        load = inflight.load(member, now)
+        lost = _unable(member, load) or ("cannot get the stream" if needs_supplier and not role else "")
         return Candidate(
             node=member.id,
             zone=member.zone,
@@ -175,7 +187,7 @@ def _candidates(request: Request, tables: Tables, roles: Mapping[str, str], tied
             here=member.id == tables.me,
             near=member.zone == zone,
             distance=distance(member, zone, tables),
-            pressure=pressure(member.load),
+            pressure=pressure(load),
             draw=_draw(request.stream, member.id),
             lost=f"is not the node that was asked: {tied}" if tied and member.id != tables.me else lost,
         )
@@ -183,10 +195,10 @@ def _candidates(request: Request, tables: Tables, roles: Mapping[str, str], tied
     return tuple(candidate(member) for member in tables.members.values())
 
 
-def _unable(member: Member) -> str:
+def _unable(member: Member, load: Load) -> str:
     if member.status != Status.ALIVE:
         return f"is {member.status}"
-    lack = full(member.load)
+    lack = full(load)
     return f"is full: {lack}" if lack else ""
 
 

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
+from mesh.balance.inflight import InFlight
 from mesh.balance.policy import Placement, Redirect, Refuse, Request, place
 from mesh.config import Config
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
@@ -35,6 +37,7 @@ class Streams:
         self._fanout = fanout
         self._streams: dict[str, Stream] = {}
         self._changed = asyncio.Event()
+        self._inflight, self._random = InFlight(), Random()
         self._gossip: Gossip
         self._relay: Relay
         self._claims: Claims
@@ -61,7 +64,9 @@ class Streams:
 
     def place(self, request: Request) -> Placement:
         """Where a client goes, and why."""
-        return place(replace(request, redirect=request.redirect and self._config.balance.redirect), self.tables)
+        config, now = self._config.balance, asyncio.get_running_loop().time()
+        asked = replace(request, redirect=request.redirect and config.redirect)
+        return place(asked, self.tables, config, self._inflight, self._random, now)
 
     async def play(self, request: Request, wait_s: float = 0) -> Stream | Redirect:
         """The stream, here or elsewhere. Raises `StreamError` if nobody can serve it."""

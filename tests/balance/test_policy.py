@@ -3,7 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.balance.policy import Action, Redirect, Refuse, Request, Serve, place
+from mesh.balance import policy
+from mesh.balance.inflight import InFlight
+from mesh.balance.policy import Action, Redirect, Refuse, Request, Serve
+from mesh.config import BalanceConfig
 from mesh.gossip.member import Card, Lead, LeadState, Link, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables
 
@@ -27,6 +30,10 @@ def replica(node):
 
 def tables(*members, entries=(), me="a"):
     return Tables(me, members, entries)
+
+
+def place(request, tables):
+    return policy.place(request, tables, BalanceConfig(), InFlight(), random.Random(1), 0.0)
 
 
 def ask(tables, **request):
