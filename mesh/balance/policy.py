@@ -45,8 +45,6 @@ class Request:
     redirect: bool = True
     """Whether it may be sent to another node."""
     sid: str = ""
-    """Its session, if it has one: the same goes to the same node again."""
-    sid: str = ""
     """Names a session: all its requests go to the same node as long as they can."""
     explain: bool = False
     """Whether every node is to be judged, or no more than it takes to decide."""
