@@ -4,7 +4,8 @@
 and what belongs to members that are dead or left is held back, because they may return with it.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 
 from mesh.gossip.member import Lead, LeadState, Member, Replica
 
@@ -18,6 +19,7 @@ class Tables:
     def __init__(self, me: str, members: Iterable[Member] = (), entries: Iterable[Lead | Replica] = ()) -> None:
         self.me = me
         self._members: dict[str, Member] = {}
+        self._zones: dict[str, list[str]] = {}
         self._names: dict[str, str] | None = None
         self._leads: dict[str, dict[str, Lead]] = {}
         self._replicas: dict[str, dict[str, Replica]] = {}
@@ -30,6 +32,11 @@ class Tables:
     def members(self) -> Mapping[str, Member]:
         """Every known node by its id, this one included."""
         return self._members
+
+    @property
+    def zones(self) -> Mapping[str, Sequence[str]]:
+        """The members of each zone, in the order of their ids. Those are hashes: this is a ring to hash clients to."""
+        return self._zones
 
     def listed(self) -> list[Member]:
         """The members to show: without the dead whose name a living one bears."""
@@ -62,18 +69,26 @@ class Tables:
 
     def replicas(self, stream: str) -> list[Replica]:
         """Who holds a copy of this stream's log, in the order of their ids."""
-        held = self._replicas.get(stream, {})
+        held = self.holders(stream)
         return [held[node] for node in sorted(held) if self._living(node)]
+
+    def holders(self, stream: str) -> Mapping[str, Replica]:
+        """Who says that it holds a copy, by its id; some of them may be dead."""
+        return self._replicas.get(stream, {})
 
     def set_member(self, member: Member) -> None:
         """Write or replace a member."""
         old = self._members.get(member.id)
         if old is None or (old.name, old.status.living, old.born) != (member.name, member.status.living, member.born):
             self._names = None
+        if old is None or old.zone != member.zone:
+            self._leave_zone(member.id)
+            insort(self._zones.setdefault(member.zone, []), member.id)
         self._members[member.id] = member
 
     def forget_member(self, id: str) -> None:
         """Drop a member; its entries are dropped one by one before."""
+        self._leave_zone(id)
         self._members.pop(id, None)
         self._names = None
 
@@ -91,6 +106,13 @@ class Tables:
         index.get(entry.stream, {}).pop(entry.node, None)
         if not index.get(entry.stream):
             index.pop(entry.stream, None)
+
+    def _leave_zone(self, id: str) -> None:
+        if member := self._members.get(id):
+            zone = self._zones[member.zone]
+            del zone[bisect_left(zone, id)]
+            if not zone:
+                del self._zones[member.zone]
 
     def _living(self, node: str) -> bool:
         member = self._members.get(node)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mesh.gossip.member import Lead, LeadState, Member, Replica, Status
@@ -82,3 +84,15 @@ def test_many_streams_of_one_node_stay_apart():
     entries = [Lead(ID[1], f"live/{number}", number, LeadState.LIVE) for number in range(50)]
     tables = Tables(ID[0], [member(1)], entries)
     assert all(tables.leader(entry.stream) == entry for entry in entries)
+
+
+def test_the_members_of_a_zone_are_kept_in_the_order_of_their_ids():
+    fra = [replace(member(number), card=card(number, zone="fra")) for number in range(5)]
+    tables = Tables(ID[0], [*fra[::-1], *fra])
+    assert tables.zones == {"fra": sorted(ID)}
+    tables.set_member(replace(fra[1], card=card(1, zone="ams")))
+    tables.forget_member(ID[2])
+    tables.forget_member(ID[2])
+    assert tables.zones == {"fra": sorted({*ID} - {ID[1], ID[2]}), "ams": [ID[1]]}
+    tables.forget_member(ID[1])
+    assert "ams" not in tables.zones
