@@ -13,7 +13,6 @@ from mesh.config.rule import (
     Millis,
     Path,
     Pause,
-    Policy,
     Rate,
     Seconds,
     Seeds,
@@ -21,6 +20,7 @@ from mesh.config.rule import (
     Switch,
     Word,
 )
+from mesh.config.weight import LIMITS, WEIGHTS, Algorithm, Limits, Margin, Policy, Weights
 from mesh.config.zone import Costs, Zones
 
 
@@ -133,7 +133,17 @@ class BalanceConfig:
     """Where clients are sent."""
 
     policy: Policy = "weighted"
-    """How nodes with room are compared."""
+    """How nodes are compared: weighted, cpuload, bandwidth, players, streams, region, rtt, cost or random."""
+    algorithm: Algorithm = "lowest"
+    """Who is chosen: "lowest" takes the best of them all, "twochoice" the better of two drawn from the nearest."""
+    margin: Margin = 0.2
+    """Scores that differ by no more are equal: then the node that was asked serves, or a draw decides."""
+    ramp_s: Seconds = 60.0
+    """Seconds in which a node that has just started is filled, instead of in a rush."""
+    weights: Weights = field(default_factory=lambda: dict(WEIGHTS))
+    """What each term of a score, from 0 to 1, counts for under `weighted`; those left out keep these."""
+    limits: Limits = field(default_factory=lambda: dict(LIMITS))
+    """Where a node is full: shares of what it has, milliseconds of its event loop, players (0: any number)."""
     redirect: Switch = True
     """Whether HTTP clients may be redirected; if not, every stream is fetched to the node that was asked for it."""
     zones: Zones = field(default_factory=dict)

@@ -8,6 +8,7 @@ import pytest
 
 from mesh.config import Config, load
 from mesh.config.source import RULES, SECTIONS
+from mesh.config.weight import LIMITS, WEIGHTS
 
 REFERENCE = Path("configs/reference.toml")
 
@@ -81,6 +82,17 @@ def test_the_contract_has_these_keys_and_defaults():
         "egress": {"pass_min_ms": 0, "pass_max_ms": 350},
         "limits": {"player_lag_s": 10},
         "stream": {"linger_s": 10, "hold_s": 30, "standby": False, "silence_s": 5},
-        "balance": {"policy": "weighted", "redirect": True, "zones": {}, "geoip": "", "cost": {}},
+        "balance": {
+            "policy": "weighted",
+            "algorithm": "lowest",
+            "margin": 0.2,
+            "ramp_s": 60,
+            "weights": WEIGHTS,
+            "limits": LIMITS,
+            "redirect": True,
+            "zones": {},
+            "geoip": "",
+            "cost": {},
+        },
         "redis": {"url": ""},
     }
