@@ -68,7 +68,7 @@ class Dialing:
         return known is not None
 
     def drop(self, address: Address) -> None:
-        """Never try it again: it is our own."""
+        """Forget an address: it is our own, or not whose it was thought to be."""
         self._candidates.pop(address, None)
 
     def tick(self, now: float) -> list[Address]:

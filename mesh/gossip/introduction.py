@@ -94,9 +94,9 @@ class Introductions:
         if earlier := self._earlier(welcome.card):
             self._roster.outbox.send(address, self._you(earlier, now, ""))
             return
-        if not self._dialing.answered(address, sender.id):
-            raise WireError(f"welcome at {address}, where we asked nobody")
         known = self._roster.peers.get(sender.id)
+        if not self._dialing.answered(address, sender.id) and not (known and known.route == address):
+            raise WireError(f"welcome at {address}, where we asked nobody")
         in_touch = known and known.copy.boot == sender.boot and self.in_touch(sender.id)
         peer = self._admit(welcome.card, welcome.beat, address.host, now)
         if peer and not in_touch:
@@ -119,8 +119,11 @@ class Introductions:
                 self._weigh(you, sender)
                 return
             self._raise(you.incarnation + 1)
+        teller = self._roster.peers.get(sender.id)
         if you.reached and self._dialing.answered(_address(you.reached), sender.id):
             self.say_hello(_address(you.reached), now)
+        elif teller and teller.route:
+            self.say_hello(teller.route, now)
 
     def in_touch(self, id: str) -> bool:
         """Whether this is a peer whose address is known and good."""
@@ -132,7 +135,9 @@ class Introductions:
         peer = self._roster.peers.get(sender.id)
         if peer and sender.host and now >= peer.stranger_at:
             peer.stranger_at = now + STRANGER_S
-            self._dialing.add([Address(sender.host, peer.member.card.control)], now)
+            address = Address(sender.host, peer.member.card.control)
+            self._dialing.drop(address)  # where it is thought to be the peer's, nobody would look
+            self._dialing.add([address], now)
 
     def _weigh(self, you: You, witness: Sender) -> None:
         """A peer says that a later process runs under our id: believe it if others do too, where there are any."""

@@ -26,17 +26,18 @@ class Links:
         self._pings[peer.id] = nonce, now
         self._roster.send(peer, Ping(nonce))
 
-    def pong(self, peer: Peer, pong: Pong, now: float) -> None:
-        """Its answer."""
+    def pong(self, peer: Peer, pong: Pong, now: float) -> bool:
+        """Its answer; whether it is one to our last ping."""
         nonce, sent = self._pings.get(peer.id, (None, now))
         if pong.nonce != nonce:
-            return
+            return False
         del self._pings[peer.id]
         rtt = 1000 * (now - sent)
         old = self._roster.links.get(peer.id)
         if old and rtt > old.rtt_ms:
             rtt = old.rtt_ms + (rtt - old.rtt_ms) / SMOOTHING
         self._roster.links[peer.id] = Link(rtt, round(peer.pulse.loss, 3))
+        return True
 
     def turn(self, now: float) -> tuple[tuple[bytes, int, int], ...]:
         """Ping the next peer, if it is time to, and return the links that the next beat tells of."""

@@ -2,8 +2,8 @@
 
 Messages and the time go in (`receive`, `handle_timer`), messages and events come out (`messages_to_send`,
 `next_event`); whoever drives it calls `handle_timer` at `get_timer`. Its parts are cut by subject: introductions,
-suspicion, synchronization, links; they share the roster. A message is a sign of its sender and goes to the one part it
-concerns, by a table.
+suspicion, synchronization, links, farewell; they share the roster. A message is a sign of its sender and goes to the
+one part it concerns, by a table.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ from mesh.config import Address
 from mesh.gossip.dialing import Dialing
 from mesh.gossip.entry import encode_entry
 from mesh.gossip.event import Event, Joined
+from mesh.gossip.farewell import Farewell
 from mesh.gossip.introduction import Introductions
 from mesh.gossip.links import Links
 from mesh.gossip.member import Card, Lead, Load, Replica, Status
@@ -79,6 +80,7 @@ class Membership:
         self._suspicion = Suspicion(self._roster, self._dialing, now)
         self._sync = Synchronization(self._roster, self._dialing)
         self._links = Links(self._roster)
+        self._farewell = Farewell(self._roster, self._suspicion, self._links)
         self._introductions = Introductions(
             self._roster, self._dialing, self._suspicion, mesh, oldest, self._make_beat, self._answered
         )
@@ -95,10 +97,10 @@ class Membership:
             Refuse: self._introductions.refuse,
             You: self._introductions.you,
         }
-        self._peers: dict[type, Callable[[Peer, Any, float], None]] = {
+        self._peers: dict[type, Callable[[Peer, Any, float], object]] = {
             Beat: self._beat,
             Delta: self._sync.delta,
-            Bye: self._bye,
+            Bye: self._farewell.bye,
             Suspect: self._accused,
             Dead: self._accused,
             Pull: self._sync.serve,
@@ -161,18 +163,20 @@ class Membership:
         """Tell all that this node goes away."""
         self._state = Status.LEFT
         self._roster.set_me(replace(self._roster.me, status=Status.LEFT))
-        self._roster.outbox.publish(Bye())
-        for peer in self._roster.living():
-            self._roster.send(peer, Bye())
+        self._farewell.say()
 
     def receive(self, message: Message, sender: Sender, now: float) -> None:
         """Take a message. Raises `WireError` for one that makes no sense."""
+        if self._state is Status.LEFT:
+            return
         self._look_at_myself(now)
         if meet := self._strangers.get(type(message)):
             meet(message, sender, now)
         elif (peer := self._roster.peers.get(sender.id)) is None or peer.copy.boot != sender.boot:
             self._introductions.stranger(sender, now)
-        elif peer.member.status is not Status.LEFT:
+        elif peer.member.status is Status.LEFT:
+            self._farewell.heard(peer, message, now)
+        else:
             if not isinstance(message, QUESTIONS) or peer.allowance.take(now):
                 self._peers[type(message)](peer, message, now)
             self._suspicion.heard(peer, now)
@@ -192,7 +196,7 @@ class Membership:
 
     def get_timer(self) -> float:
         """When `handle_timer` is to be called next."""
-        return min(self._beat_at, self._suspicion.due, self._sync.due, self._dialing.due, self._join_due())
+        return min(self._beat_at, self._suspicion.due, self._sync.due, self._dialing.due, self._join_by)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -228,12 +232,9 @@ class Membership:
         if now - self.get_timer() > LATE_S:
             self._suspicion.late(now)
 
-    def _join_due(self) -> float:
-        return float("inf") if self.joined else self._join_by
-
     def _look_whether_joined(self, now: float) -> None:
         if not self.joined and (self._sync.complete or now >= self._join_by):
-            self._state = Status.ALIVE
+            self._state, self._join_by = Status.ALIVE, float("inf")
             self._roster.outbox.tell(Joined())
             self._say(now)
 
@@ -281,10 +282,6 @@ class Membership:
         if peer.pulse.beat(beat.seq, min(max(beat.period_ms / 1000, least), most), now):
             self._roster.beat(peer, beat)
             self._sync.beat(peer, beat.version, beat.digest, now)
-
-    def _bye(self, peer: Peer, bye: Bye, now: float) -> None:
-        self._suspicion.forget(peer.id)
-        self._roster.set_status(peer, Status.LEFT, now)
 
     def _accused(self, peer: Peer, accusation: Suspect | Dead, now: float) -> None:
         if accusation.id != self._roster.card.id:

@@ -54,6 +54,8 @@ class Peer:
     """When its address may be knocked at again."""
     stranger_at: float = float("-inf")
     """When we may look again at another process that speaks in its name."""
+    impersonated: bool = False
+    """Somebody said goodbye in its name: no goodbye of its own is believed any more; its connections' closing is."""
     gone: float = 0.0
     """When it died or left."""
     digest: int = 0

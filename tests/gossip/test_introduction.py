@@ -207,6 +207,26 @@ def test_a_known_node_that_speaks_as_another_process_is_looked_at_now_and_then()
     assert company.member(1).card.boot == LATER["boot"]
 
 
+def test_who_went_above_another_process_says_so_wherever_that_one_is_known():
+    company = Company(1, 2)
+    for teller in (1, 2):
+        company.say(teller, You(3, "a" * 16, 3_600_000, ""))
+    assert company.events(Raised) == [Raised(4)]
+    hellos = company.sent(Hello)
+    assert [(to, hello.card.incarnation) for to, hello in hellos] == [(address(1), 4), (address(2), 4)]
+    company.say(1, welcome(1))
+
+
+def test_another_process_is_looked_at_even_where_the_peer_itself_was_thought_to_be():
+    company = Company(1)
+    company.say(1, hello(1, **LATER), **LATER)
+    company.meet(1, **LATER)
+    company.sent()
+    company.say(1, beat(9000))
+    company.wait(0.1)
+    assert [to for to, _ in company.sent(Hello)] == [address(1)]
+
+
 def test_the_same_process_does_not_come_back_from_a_goodbye():
     company = Company(1)
     company.say(1, Bye())

@@ -110,13 +110,6 @@ def test_a_peers_draining_is_seen_and_a_doubt_is_cleared_to_it():
     assert company.status(1) is Status.DRAINING
 
 
-def test_a_goodbye_goes_to_all_by_both_ways():
-    company = Company(1, 2)
-    company.membership.leave(company.now)
-    assert [to for to, _ in company.sent(Bye)] == [None, address(1), address(2)]
-    assert company.status(0) is Status.LEFT
-
-
 def test_only_the_process_that_we_have_met_is_known():
     company = Company(1)
     assert company.membership.knows(Sender(ID[1], card(1).boot))
