@@ -108,9 +108,9 @@ class Node:
 
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()
-        metrics = Metrics(tables, self.catalog, self.fanout, self.relay)
+        metrics = Metrics(tables, self.catalog, self.fanout, self.relay, self.streams.balance)
         survey, doctor = Survey(self.gossip, self._held, random), Doctor(self.config.mesh, self.gossip, random, spawn)
-        api = Api(tables, survey, doctor, self.streams.place, self._unready, metrics.text)
+        api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
         self._http = runner([*api.routes(), *Media(self.streams, self.fanout).routes()])
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()

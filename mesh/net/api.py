@@ -5,16 +5,17 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request
+from mesh.balance.policy import Placement, Redirect, Refuse, Request
 from mesh.control import reply
 from mesh.control.nodes import nodes
 from mesh.control.reply import body
 from mesh.control.streams import stream, streams
-from mesh.control.url import FORMS, stream_url
+from mesh.control.url import stream_url
 from mesh.gossip.tables import Tables
+from mesh.net.balance import Balance
 from mesh.net.doctor import Doctor
-from mesh.net.http import CORS, asked_host, failure, stream_key
-from mesh.net.request import ask
+from mesh.net.http import CORS, asked_host, failure, query_of, refusals
+from mesh.net.request import ask, asked_of
 from mesh.net.survey import Survey
 
 PAGES = files("mesh.net") / "web"
@@ -31,15 +32,15 @@ class Api:
         tables: Tables,
         survey: Survey,
         doctor: Doctor,
-        place: Callable[[Request], Placement],
+        balance: Balance,
         unready: Callable[[], str],
         metrics: Callable[[], bytes],
     ) -> None:
-        """`place` says where a client goes; `unready` why the node is not to get any, "" if it is."""
+        """`unready` says why the node is not to get any clients, "" if it is."""
         self._tables = tables
         self._survey = survey
         self._doctor = doctor
-        self._place = place
+        self._balance = balance
         self._unready = unready
         self._metrics = metrics
 
@@ -93,23 +94,22 @@ class Api:
 
     async def route(self, request: web.Request) -> web.Response:
         """Where a client would be sent, and why."""
-        query = request.query
-        key, action, proto = query.get("stream", ""), query.get("action", "play"), query.get("proto", "flv")
-        if not key:
-            raise failure(400, "stream is missing, expected stream=APP/NAME")
-        if action not in list(Action):
-            raise failure(400, f"action={action}, expected play or publish")
-        if proto not in FORMS:
-            raise failure(400, f"proto={proto}, expected {' or '.join(FORMS)}")
-        placement = self._place(ask(stream_key(key), Action(action), proto, query))
-        candidates = placement.candidates if query.get("explain") == "1" else ()
+        query = query_of(request)
+        with refusals():
+            zone = self._balance.zone_of(query.get("ip") or request.remote or "")
+            wish = ask(*asked_of(query), query, zone)
+        return _json(self._route(wish, self._balance.place(wish), asked_host(request)))
+
+    def _route(self, wish: Request, placement: Placement, host: str) -> reply.Route:
+        candidates = placement.candidates if wish.explain else ()
         shown = tuple(reply.Candidate(self._tables.display_name(c.node), c.zone, c.role, c.lost) for c in candidates)
         if isinstance(placement, Refuse):
-            return _json(reply.Route("refuse", placement.reasons, status=placement.status, candidates=shown))
+            return reply.Route("refuse", placement.reasons, status=placement.status, candidates=shown)
         node = placement.node if isinstance(placement, Redirect) else self._tables.me
-        url = stream_url(self._tables.members[node], key, proto, self._tables, asked_host(request))
+        session = {"sid": wish.sid} if wish.sid else {}
+        url = stream_url(self._tables.members[node], wish.stream, wish.proto, self._tables, host, session)
         verb = "redirect" if isinstance(placement, Redirect) else "serve"
-        return _json(reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown))
+        return reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown)
 
     async def doctor(self, request: web.Request) -> web.Response:
         """What keeps this node from others."""

@@ -19,13 +19,13 @@ import aiohttp
 from aiohttp import WSMsgType, hdrs, web
 from aiohttp.http import HttpProcessingError
 
-from mesh.balance.policy import Action, Redirect
+from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import stream_url
 from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.media import flv
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
-from mesh.net.request import ask, wait_s
+from mesh.net.request import COOKIE, ask, wait_s
 from mesh.net.stream import Stream
 from mesh.net.streams import Streams
 from mesh.stream.catalog import checked_key
@@ -104,10 +104,10 @@ class Media:
         key = _key(request, PLAYED)
         websocket = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         with refusals():
-            wish = ask(key, Action.PLAY, "ws" if websocket else "flv", request.query)
+            wish = self._ask(request, key, Action.PLAY, "ws" if websocket else "flv")
             placed = await self._streams.play(wish, wait_s(request.query))
         if isinstance(placed, Redirect):
-            raise web.HTTPFound(self._location(request, key, placed), headers=CORS)
+            raise web.HTTPFound(self._location(request, wish, placed), headers=CORS)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
         return await (self._play_websocket if websocket else self._play_flv)(request, placed)
@@ -145,19 +145,26 @@ class Media:
             raise failure(411, "no body, expected Transfer-Encoding: chunked or Content-Length")
         transport = request.transport
         assert transport
-        wish = ask(key, Action.PUBLISH, "flv", request.query)
-        if hdrs.EXPECT not in request.headers:
-            wish = replace(wish, redirect=False)
         with refusals():
+            wish = self._ask(request, key, Action.PUBLISH, "flv")
+            if hdrs.EXPECT not in request.headers:
+                wish = replace(wish, redirect=False)
             placed = await self._streams.publish(wish, request.remote or "", lambda reason: transport.close())
         if isinstance(placed, Redirect):
-            raise web.HTTPTemporaryRedirect(self._location(request, key, placed), headers=CORS)
+            raise web.HTTPTemporaryRedirect(self._location(request, wish, placed), headers=CORS)
         return placed
 
-    def _location(self, request: web.Request, key: str, redirect: Redirect) -> str:
+    def _ask(self, request: web.Request, key: str, action: Action, proto: str) -> Request:
+        # The peer's own address, whatever X-Forwarded-For says: anyone can write that, and behind a proxy the media
+        # goes to the proxy too, so that its zone is the one that counts.
+        return ask(key, action, proto, query_of(request), self._streams.balance.zone_of(request.remote or ""))
+
+    def _location(self, request: web.Request, wish: Request, redirect: Redirect) -> str:
+        """The same URL at another node, and who sent the client there; a cookie's session goes along."""
         tables = self._streams.tables
-        query = request.rel_url.update_query(via=tables.display_name(tables.me)).query
-        return stream_url(tables.members[redirect.node], key, "flv", tables, asked_host(request), query)
+        more = {"via": tables.display_name(tables.me)} | ({"sid": wish.sid} if wish.sid else {})
+        query = request.rel_url.update_query(more).query
+        return stream_url(tables.members[redirect.node], wish.stream, "flv", tables, asked_host(request), query)
 
     async def _play_flv(self, request: web.Request, stream: Stream) -> web.StreamResponse:
         async with self._serving(request, stream.rendition(FLV), HEAD):
@@ -235,6 +242,11 @@ def stream_key(path: str) -> str:
     app, _, name = path.partition("/")
     with refusals():
         return checked_key(app, name)
+
+
+def query_of(request: web.Request) -> dict[str, str]:
+    """What the client's URL says, and the session of its cookie, unless the URL names another."""
+    return {"sid": request.cookies.get(COOKIE, ""), **request.query}
 
 
 def asked_host(request: web.Request) -> str:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from mesh.gossip.tables import Tables
+from mesh.net.balance import Balance
 from mesh.net.fanout import Fanout
 from mesh.net.relay import Relay
 from mesh.stream.catalog import Catalog
@@ -15,11 +16,12 @@ from mesh.stream.catalog import Catalog
 class Metrics:
     """Reads everything when it is asked, and keeps nothing."""
 
-    def __init__(self, tables: Tables, catalog: Catalog, fanout: Fanout, relay: Relay) -> None:
+    def __init__(self, tables: Tables, catalog: Catalog, fanout: Fanout, relay: Relay, balance: Balance) -> None:
         self._tables = tables
         self._catalog = catalog
         self._fanout = fanout
         self._relay = relay
+        self._balance = balance
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -37,6 +39,8 @@ class Metrics:
         yield GaugeMetricFamily("mesh_cache_bytes", "Memory that the streams' logs hold.", self._catalog.budget.used)
         yield CounterMetricFamily("mesh_sent_bytes", "Bytes sent to players.", self._fanout.sent)
         yield CounterMetricFamily("mesh_player_skips", "Times that a player fell off a log's tail.", self._fanout.skips)
+        yield _turned("mesh_redirects", "Clients sent to another node.", self._balance.redirects)
+        yield _turned("mesh_refusals", "Clients sent away.", self._balance.refusals)
         statuses = Counter(str(member.status) for member in self._tables.members.values())
         yield _by("status", "mesh_members", "Nodes as seen from here.", statuses)
         directions = Counter(link.direction for link in self._relay.links)
@@ -48,3 +52,10 @@ def _by(label: str, name: str, words: str, values: Mapping[str, int]) -> Metric:
     for value, count in values.items():
         gauge.add_metric([value], count)
     return gauge
+
+
+def _turned(name: str, words: str, counts: Mapping[tuple[str, str], int]) -> Metric:
+    counter = CounterMetricFamily(name, words, labels=["proto", "reason"])
+    for labels, count in counts.items():
+        counter.add_metric(labels, count)
+    return counter

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, TypeVar
 
-from mesh.balance.policy import Action, Redirect
+from mesh.balance.policy import Action, Redirect, Request
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
 from mesh.net.fanout import Fanout, Player
@@ -98,6 +98,7 @@ class Connection(asyncio.Protocol):
         self._spawn = spawn
         self._transport: asyncio.Transport
         self._greeting: asyncio.TimerHandle
+        self._host = ""
         self._name = "?"
         self._events: list[Any] = []
         self._flushed = asyncio.Event()
@@ -111,6 +112,7 @@ class Connection(asyncio.Protocol):
         # Nothing may be left in the transport's buffer when the fan-out takes the socket over.
         transport.set_write_buffer_limits(0)
         peer = transport.get_extra_info("peername")
+        self._host = peer[0]
         self._name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
         self._await_wish()
         self._connections.add(self)
@@ -200,11 +202,14 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(b"")
 
+    def _ask(self, wish: Wish, action: Action) -> Request:
+        key, zone = checked_key(wish.app, wish.name), self._streams.balance.zone_of(self._host)
+        return ask(key, action, "rtmp", wish.query, zone)
+
     async def _publish(self, event: PublishRequested) -> None:
         try:
-            request = ask(checked_key(event.app, event.name), Action.PUBLISH, "rtmp", event.query)
-            host: str = self._transport.get_extra_info("peername")[0]
-            publication = await self._streams.publish(request, host, self.close)
+            request = self._ask(event, Action.PUBLISH)
+            publication = await self._streams.publish(request, self._host, self.close)
             assert not isinstance(publication, Redirect), "no RTMP client follows a redirect"
         except StreamError as error:
             self._session.reject_publish(_code(Action.PUBLISH, error), str(error))
@@ -216,7 +221,7 @@ class Connection(asyncio.Protocol):
 
     async def _play(self, event: PlayRequested) -> None:
         try:
-            request = ask(checked_key(event.app, event.name), Action.PLAY, "rtmp", event.query)
+            request = self._ask(event, Action.PLAY)
             stream = await self._streams.play(request, wait_s(event.query))
             assert not isinstance(stream, Redirect), "no RTMP client follows a redirect"
         except StreamError as error:

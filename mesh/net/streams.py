@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from random import Random
 
-from mesh.balance.inflight import InFlight
-from mesh.balance.policy import Placement, Redirect, Refuse, Request, place
+from mesh.balance.policy import Redirect, Request
 from mesh.config import Config
-from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.errors import NotAllowed, StreamNotFound
 from mesh.gossip.event import Event, LeadChanged
 from mesh.gossip.tables import Tables
 from mesh.net.addresses import trusted
+from mesh.net.balance import Balance
 from mesh.net.claim import Claims
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
@@ -24,7 +23,6 @@ from mesh.stream.catalog import Catalog
 OPEN_S = 5.0
 """How long a fetch may take to be answered before its players are refused."""
 SWEEP_S = 0.25
-REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
 
 
 class Streams:
@@ -37,7 +35,8 @@ class Streams:
         self._fanout = fanout
         self._streams: dict[str, Stream] = {}
         self._changed = asyncio.Event()
-        self._inflight, self._random = InFlight(), Random()
+        self.balance: Balance
+        """Where their clients go."""
         self._gossip: Gossip
         self._relay: Relay
         self._claims: Claims
@@ -45,6 +44,7 @@ class Streams:
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
         self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip)
+        self.balance = Balance(self._config.balance, gossip)
         gossip.watch(self._heard)
 
     @property
@@ -62,39 +62,23 @@ class Streams:
         """A stream that this node holds."""
         return self._streams.get(key)
 
-    def place(self, request: Request) -> Placement:
-        """Where a client goes, and why."""
-        config, now = self._config.balance, asyncio.get_running_loop().time()
-        asked = replace(request, redirect=request.redirect and config.redirect)
-        return place(asked, self.tables, config, self._inflight, self._random, now)
-
     async def play(self, request: Request, wait_s: float = 0) -> Stream | Redirect:
         """The stream, here or elsewhere. Raises `StreamError` if nobody can serve it."""
-        await self._gossip.joined.wait()
-        await self._appears(request.stream, wait_s)
-        return self._placed(request) or await self._attach(request.stream)
+        with self.balance.refusing(request.proto):
+            await self._gossip.joined.wait()
+            await self._appears(request.stream, wait_s)
+            return self.balance.send(request) or await self._attach(request.stream)
 
     async def publish(self, request: Request, client: str, close: Callable[[str], None]) -> Publication | Redirect:
         """Claim a stream for a client, by its address, and begin the stream's next epoch.
 
         Raises `StreamError` if it is live anywhere, nobody has room, or the client is not trusted.
         """
-        if not (self._open or trusted(client)):
-            raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
-        await self._gossip.joined.wait()
-        key = request.stream
-        if stream := self._streams.get(key):
-            stream.displace_ghost()
-        if elsewhere := self._placed(request):
-            return elsewhere
-        if self._known(key):
-            # What is still held of it goes on here: the new epoch continues that log, and its clock.
-            self._wanted(key)
-        async with self._claims.claimed(key):
-            # Meanwhile this node may have begun to stop.
-            self._placed(replace(request, redirect=False))
-            stream = self._streams.get(key) or self._hold(key)
-            return stream.publish(close)
+        with self.balance.refusing(request.proto):
+            if not (self._open or trusted(client)):
+                raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
+            await self._gossip.joined.wait()
+            return await self._claimed(request, close)
 
     def unpublish(self, key: str, publication: Publication) -> None:
         """The publisher has gone."""
@@ -114,12 +98,20 @@ class Streams:
         for stream in self:
             stream.drop("the node is stopping")
 
-    def _placed(self, request: Request) -> Redirect | None:
-        """Where the client is sent; None if it is served here."""
-        placement = self.place(request)
-        if isinstance(placement, Refuse):
-            raise REFUSALS[placement.status]("; ".join(placement.reasons))
-        return placement if isinstance(placement, Redirect) else None
+    async def _claimed(self, request: Request, close: Callable[[str], None]) -> Publication | Redirect:
+        key = request.stream
+        if stream := self._streams.get(key):
+            stream.displace_ghost()
+        if elsewhere := self.balance.send(request):
+            return elsewhere
+        if self._known(key):
+            # What is still held of it goes on here: the new epoch continues that log, and its clock.
+            self._wanted(key)
+        async with self._claims.claimed(key):
+            # Meanwhile this node may have begun to stop.
+            self.balance.send(replace(request, redirect=False))
+            stream = self._streams.get(key) or self._hold(key)
+            return stream.publish(close)
 
     async def _appears(self, key: str, wait_s: float) -> None:
         """Wait until some node has the stream, but no longer than `wait_s` seconds."""

@@ -182,12 +182,37 @@ async def test_a_route_in_a_mesh_that_redirects_nobody_leads_here(tmp_path: Path
         assert (await told(b, "/api/v1/route?stream=live/x"))["node"] == "b"
 
 
+@asynctest
+async def test_a_route_is_that_of_a_client_in_its_zone_and_keeps_its_session(tmp_path: Path) -> None:
+    zones = {"balance.zones": '{"10.1.0.0/16" = "west", "2001:db8::/32" = "west"}'}
+    async with meshed(tmp_path, **zones) as mesh:
+        east, west = await mesh.start("a", node__zone="east"), await mesh.start("b", node__zone="west")
+        await Poster.begin(east, "/live/x", *HEADERS, *gop(0))
+        await until(lambda: west.gossip.tables.leader("live/x"))
+        cases = [
+            ("", "a"),
+            ("&zone=west", "b"),
+            ("&ip=10.1.2.3", "b"),
+            ("&ip=2001:db8::7", "b"),
+            ("&ip=10.2.0.1", "a"),
+            ("&ip=10.1.2.3&zone=east", "a"),
+        ]
+        for query, name in cases:
+            assert (await told(east, f"/api/v1/route?stream=live/x{query}"))["node"] == name, query
+        for asked, sent in ("&sid=s", []), ("", ["Cookie: mesh_sid=s"]), ("&sid=s", ["Cookie: mesh_sid=t"]):
+            route = await told(east, f"/api/v1/route?stream=live/x{asked}", *sent)
+            assert route["url"] == f"http://{HOST}:{http(east)}/live/x.flv?sid=s"
+
+
 WRONG = [
     ("/api/v1/route", 400, "stream is missing, expected stream=APP/NAME"),
     ("/api/v1/route?stream=x", 400, "stream 'x/', expected APP/NAME of letters"),
     ("/api/v1/route?stream=live/../x&action=publish", 400, "stream 'live/../x', expected APP/NAME of letters"),
     ("/api/v1/route?stream=live/x&action=watch", 400, "action=watch, expected play or publish"),
     ("/api/v1/route?stream=live/x&proto=gopher", 400, "proto=gopher, expected flv or rtmp or ws"),
+    ("/api/v1/route?stream=live/x&ip=nowhere", 400, "ip=nowhere, expected an IPv4 or IPv6 address"),
+    ("/api/v1/route?stream=live/x&zone=a%20b", 400, "zone=a b, expected a word"),
+    ("/api/v1/route?stream=live/x&sid=a%20b", 400, "sid=a b, expected up to 64"),
     ("/api/v1/nothing", 404, "GET /api/v1/nothing: no such call"),
     ("/api/", 404, "GET /api/: no such call"),
     ("/static/nothing.js", 404, "no page nothing.js"),

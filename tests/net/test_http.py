@@ -19,6 +19,7 @@ from tests.net.nodes import (
     Client,
     Player,
     Poster,
+    RTMPClient,
     footprint,
     gop,
     http,
@@ -83,6 +84,33 @@ async def test_a_player_is_redirected_to_the_node_that_has_the_stream_with_all_o
         assert await location(b, "HEAD /live/x.flv") == f"http://{HOST}:{http(a)}/live/x.flv?via=b"
 
 
+@asynctest
+async def test_a_redirect_keeps_the_session_of_the_query_or_else_that_of_the_cookie(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(known(b, "live/x"))
+        for query, cookie, kept in (
+            ("?sid=1", "mesh_sid=2", "sid=1&via=b"),
+            ("", "other=1; mesh_sid=2", "via=b&sid=2"),
+        ):
+            told = await location(b, f"GET /live/x.flv{query}", f"Cookie: {cookie}")
+            assert told == f"http://{HOST}:{http(a)}/live/x.flv?{kept}"
+
+
+@asynctest
+async def test_a_client_is_in_the_zone_of_its_own_address_whoever_it_says_to_speak_for(tmp_path: Path) -> None:
+    zones = {"balance.zones": f'{{"{HOST}/32" = "east", "10.0.0.0/8" = "west"}}'}
+    async with meshed(tmp_path, **zones) as mesh:
+        west, east = await mesh.start("a", node__zone="west"), await mesh.start("b", node__zone="east")
+        await Poster.begin(west, "/live/x", *HEADERS, *gop(0))
+        await until(known(east, "live/x"))
+        assert await location(west, "GET /live/x.flv", "X-Forwarded-For: 10.0.0.1") == (
+            f"http://{HOST}:{http(east)}/live/x.flv?via=a"
+        )
+        player = await RTMPClient.play(west, "live/x")
+        assert len(await player.tags(8)) == 8, "no RTMP client follows a redirect"
+
+
 @pytest.mark.parametrize("host", ["stream.example", "stream.example:80", "192.0.2.7:8080", "[2001:db8::1]:8080"])
 @asynctest
 async def test_a_node_that_is_known_by_a_loopback_address_is_named_as_the_client_named_this_one(
@@ -134,6 +162,9 @@ REFUSED = [
     ("GET /live/none.flv?wait=0.05", 404, "no node has live/none"),
     ("GET /live/none.flv?wait=soon", 400, "wait=soon, expected seconds from 0 to 60"),
     ("GET /live/none.flv?wait=1e9", 400, "wait=1e9, expected seconds from 0 to 60"),
+    ("GET /live/none.flv?zone=%20", 400, "zone= , expected a word"),
+    ("GET /live/none.flv?sid=%00", 400, "expected up to 64 ASCII characters"),
+    ("POST /live/x?redirect=2", 400, "redirect=2, expected 0 or 1"),
     ("GET /live/none.ts", 404, "live/none.ts: expected .flv at the end"),
     ("GET /favicon.ico", 404, "favicon.ico: expected .flv at the end"),
     ("GET /none.flv", 400, "stream 'none/', expected APP/NAME"),

@@ -21,7 +21,7 @@ async def scraped(node: Node) -> dict[str, float]:
     }  # fmt: skip
 
 
-LABELS = ("status", "direction")
+LABELS = ("status", "direction", "proto", "reason")
 
 
 @asynctest
@@ -52,3 +52,16 @@ async def test_what_is_served_is_counted(tmp_path: Path) -> None:
         players[0].close()
         await until(lambda: not len(a.fanout))
         assert (await scraped(a))["mesh_sent_bytes_total"] == one["mesh_sent_bytes_total"], "a counter only grows"
+
+
+@asynctest
+async def test_who_is_sent_on_or_away_is_counted_by_the_reason(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(lambda: b.gossip.tables.leader("live/x"))
+        for name, status in ("x", 302), ("x", 302), ("none", 404):
+            assert (await get(b, f"/live/{name}.flv"))[0] == status
+        samples = await scraped(b)
+        assert samples["mesh_redirects_total proto=flv reason=does not have the stream"] == 2
+        assert samples["mesh_refusals_total proto=flv reason=not found"] == 1
+        assert not any(name.startswith("mesh_re") and "_total" in name for name in await scraped(a))

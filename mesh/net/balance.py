@@ -1,0 +1,77 @@
+"""Balance: where clients go: place(), with what only this node knows: their zones, and whom it has just sent where."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from random import Random
+
+from mesh.balance.inflight import InFlight
+from mesh.balance.locality import zone_of
+from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request, place
+from mesh.config import BalanceConfig
+from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.net.gossip import Gossip
+
+REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
+CAUSES = {StreamNotFound: "not found", StreamTaken: "taken", NoRoom: "no room", NotAllowed: "not allowed"}
+
+
+class Balance:
+    """Places the clients that come to this node, and counts those whom it does not serve itself."""
+
+    def __init__(self, config: BalanceConfig, gossip: Gossip) -> None:
+        self.redirects: Counter[tuple[str, str]] = Counter()
+        """Clients sent elsewhere, by protocol and reason."""
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        """Clients sent away, by protocol and reason."""
+        self._config = config
+        self._gossip = gossip
+        self._inflight = InFlight()
+        self._random = Random()
+
+    def zone_of(self, ip: str) -> str:
+        """The zone of a client's address; "" if nobody knows."""
+        return zone_of(ip, self._config.zones)
+
+    def place(self, request: Request) -> Placement:
+        """Where a client would go, and why."""
+        request = replace(request, redirect=request.redirect and self._config.redirect)
+        return place(request, self._gossip.tables, self._config, self._inflight, self._random, _now())
+
+    def send(self, request: Request) -> Redirect | None:
+        """Where a client goes now; None if it is served here. Raises `StreamError` if nobody can serve it."""
+        placement = self.place(request)
+        if isinstance(placement, Refuse):
+            raise REFUSALS[placement.status]("; ".join(placement.reasons))
+        redirect = placement if isinstance(placement, Redirect) else None
+        if redirect:
+            self.redirects[request.proto, _cause(redirect)] += 1
+        if request.action == Action.PLAY:
+            self._set_off(request.stream, redirect.node if redirect else self._gossip.id)
+        return redirect
+
+    @contextmanager
+    def refusing(self, proto: str) -> Iterator[None]:
+        """Count who is sent away within."""
+        try:
+            yield
+        except StreamError as error:
+            self.refusals[proto, CAUSES.get(type(error), "bad request")] += 1
+            raise
+
+    def _set_off(self, stream: str, node: str) -> None:
+        """Count a player towards the load of its node until that node does so itself."""
+        tables = self._gossip.tables
+        lead = tables.leader(stream)
+        self._inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
+
+
+def _cause(redirect: Redirect) -> str:
+    """Why the client was not served here, without the figures: one of few."""
+    return next(candidate.lost for candidate in redirect.candidates if candidate.here).partition(":")[0]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
