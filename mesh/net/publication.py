@@ -1,5 +1,6 @@
 """Publication: a publisher's hold on a stream."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,12 +19,15 @@ class Publication:
         """`close` hangs up on the publisher, saying why."""
         self.lead = lead
         self.close = close
-        self.write = leader.write
         self.leader = leader
         self.heard_at = now
         self._frames = 0
         self._described = leader.log.headers
         self._rated = (now, 0)
+
+    def write(self, kind: int, timestamp: int, payload: bytes) -> None:
+        """Take one message. Raises `MediaError` if it cannot be read."""
+        self.leader.write(kind, timestamp, payload, asyncio.get_running_loop().time())
 
     def beat(self, now: float, silence_s: float) -> Lead:
         """What to tell the mesh of it now."""

@@ -78,7 +78,7 @@ class Stream:
         lead = Lead(self._gossip.id, self.key, self._next_epoch(), LeadState.LIVE)
         self._gossip.lead(lead)
         self._replication.stop()
-        leader = Leader(self.log, lead.epoch, lead.node, away_ms=round((now - self._grown_at) * 1000))
+        leader = Leader(self.log, lead.epoch, lead.node, self.log.end(round((now - self._grown_at) * 1000)))
         self.publication = Publication(leader, lead, now, close)
         self.opened.set()
         self._gossip.unreplicate(self.key)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mesh.errors import MediaError
 from mesh.media import codec
 from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Span
+from mesh.stream.end import End
 
 START = 0
 """The offset of a reader that has read nothing: before every log's tail."""
@@ -81,6 +82,8 @@ class StreamLog:
         self.tail = START
         self.last_dts: dict[int, int] = {}
         """The newest dts of each kind, in ms."""
+        self.cts = 0
+        """The largest so far."""
         self.kinds: set[int] = set()
         """What the newest epoch carries, as far as it has come."""
         self.on_append: Callable[[], None] = lambda: None
@@ -111,6 +114,11 @@ class StreamLog:
         if not self.epochs:
             return None
         return Position(self.epochs[-1].number, self.epochs[-1].leader, self.head)
+
+    def end(self, age_ms: int) -> End:
+        """Its end, after which nothing has come for `age_ms`."""
+        last = {kind: dts for kind, dts in self.last_dts.items() if kind != Kind.META}
+        return End(self.epochs[-1].number if self.epochs else 0, last, self.cts, age_ms)
 
     def holds(self, position: Position) -> bool:
         """Whether a reader at this position of any node's log of the stream can go on here, missing nothing."""
@@ -155,6 +163,8 @@ class StreamLog:
             self._entries.append(Entry(offset, self._headers))
             self._forget_old(frame.dts)
         self.last_dts[frame.kind] = frame.dts
+        if frame.cts > self.cts:
+            self.cts = frame.cts
         self.kinds.add(frame.kind)
         if self.size > self._max_bytes:
             self._shrink(self._max_bytes - self._max_bytes // SLACK)

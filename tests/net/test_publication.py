@@ -17,8 +17,8 @@ def publication(now: float = 100.0) -> Publication:
 
 def test_the_mesh_is_told_what_the_stream_carries() -> None:
     published = publication()
-    published.write(Kind.VIDEO, 0, AVC_HEADER)
-    published.write(Kind.AUDIO, 0, AAC_HEADER)
+    published.leader.write(Kind.VIDEO, 0, AVC_HEADER, 100.0)
+    published.leader.write(Kind.AUDIO, 0, AAC_HEADER, 100.0)
     lead = published.beat(100.1, silence_s=5)
     assert (lead.video, lead.audio, lead.state) == ("h264", "aac 48000x2", LeadState.LIVE)
 
@@ -26,20 +26,20 @@ def test_the_mesh_is_told_what_the_stream_carries() -> None:
 def test_the_bit_rate_is_measured_over_a_second_and_told_only_when_it_really_changes() -> None:
     published = publication()
     for timestamp in range(10):
-        published.write(Kind.VIDEO, timestamp, KEYFRAME)
+        published.leader.write(Kind.VIDEO, timestamp, KEYFRAME, 100.0)
     assert published.beat(100.5, 5).kbps == 0
     assert published.beat(101.0, 5).kbps == 1000
     for timestamp in range(10, 21):
-        published.write(Kind.VIDEO, timestamp, KEYFRAME)
+        published.leader.write(Kind.VIDEO, timestamp, KEYFRAME, 100.0)
     assert published.beat(102.0, 5).kbps == 1000
     assert published.beat(103.0, 5).kbps == 0
 
 
 def test_silence_makes_it_stalled_and_a_frame_live_again() -> None:
     published = publication()
-    published.write(Kind.VIDEO, 0, KEYFRAME)
+    published.leader.write(Kind.VIDEO, 0, KEYFRAME, 100.0)
     assert published.beat(101, silence_s=5).state == LeadState.LIVE
     assert published.beat(106.5, silence_s=5).state == LeadState.STALLED
     assert published.heard_at == 101
-    published.write(Kind.VIDEO, 40, KEYFRAME)
+    published.leader.write(Kind.VIDEO, 40, KEYFRAME, 100.0)
     assert published.beat(106.75, silence_s=5).state == LeadState.LIVE

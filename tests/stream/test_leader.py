@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from mesh.errors import MediaError
 from mesh.media.frame import EPOCH_SHIFT, Frame, Kind
-from mesh.stream.leader import APART_MS, JUMP_MS, WRAP, Leader
+from mesh.stream.clock import APART_MS, JUMP_MS, WRAP
+from mesh.stream.leader import Leader
 from mesh.stream.log import StreamLog
 from tests.media.clip import clip, tags
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, begun, extend, roomy
@@ -34,14 +35,17 @@ TIMES = {
     "sound far behind the picture": ("K3000 A1500 V3040 A1521", "K3000 A1500 V3040 A1521"),
     "sound far ahead of the picture": ("K0 A2000 V40 A2021 V80 A2043", "K0 A2000 V40 A2021 V80 A2043"),
     "sound on a clock of its own": ("K9000000 A0 V9000040 A21", "K9000000 A9000001 V9000040 A9000022"),
-    "pictures on a clock of their own": ("A0 K9000000 A21 V9000040", "A0 K9000000 A9000001 V9000040"),
+    "pictures on a clock of their own": ("A0 K9000000 A21 V9000040", "A0 K1 A21 V41"),
     "a header with timestamp 0": ("K5000 A5010 v0 a0 m0 V5040 A5031", "K5000 A5010 v5000 a5010 m5010 V5040 A5031"),
     "a header from far ahead": ("K5000 v3000000000 V5040", "K5000 v5000 V5040"),
     "headers first": ("m0 v0 a0 K5000 A5010", "m0 v0 a0 K5000 A5010"),
     "headers first, then frames at 0": ("m5000 v5000 a5000 K0 A10", "m0 v0 a0 K0 A10"),
     "script data with timestamp 0": ("K5000 A5010 t0 V5040 t5050", "K5000 A5010 t5010 V5040 t5040"),
-    "a pause": ("K0 A10 V60000 A60010", "K0 A10 V60000 A60010"),
-    "a pause that sound notices late": ("K0 A10 V60000 A33 A60010", "K0 A10 V60000 A60001 A60010"),
+    "a pause": ("K0 A10 +60000 V60000 A60010", "K0 A10 V60000 A60010"),
+    "a pause that is told longer than it was": ("K0 A10 +3000 V60000 A60010", "K0 A10 V3010 A3020"),
+    "a pause that is not told": ("K0 A10 +60000 V40 A31", "K0 A10 V40 A31"),
+    "a clock that is set right": ("K0 A10 +40 V9000000 A9000010 V9000040", "K0 A10 V50 A60 V90"),
+    "a pause that sound notices late": ("K0 A10 +60000 V60000 A33 A60010", "K0 A10 V60000 A60001 A60010"),
     "restart": ("K60000 A60010 K0 A10 V40", "K60000 A60010 K60011 A60021 V60051"),
     "restart, sound first": ("K60000 A60010 A0 K10 A21", "K60000 A60010 A60011 K60021 A60032"),
     "restart, the last sound comes late": ("K60000 A59970 K0 A59991 A10", "K60000 A59970 K60001 A59991 A60011"),
@@ -50,11 +54,12 @@ TIMES = {
         "K4000 A2500 V4040 A2521 K1500 A2542 A0 V1540",
         "K4000 A2500 V4040 A2521 K4041 A2542 A2543 V4081",
     ),
-    "restart, twice": ("K9000 A9000 K0 A0 K5000 A5000 K0 A0", "K9000 A9000 K9001 A9001 K14001 A14001 K14002 A14002"),
-    "restart, sound pauses instead": ("K60000 A60010 K0 A500000", "K60000 A60010 K60011 A500000"),
+    "restart after a pause": ("K60000 A60010 +700 K0 A10 V40", "K60000 A60010 K60710 A60720 V60750"),
+    "restart, twice": ("K9000 A9000 K0 A0 K5000 A5000 K0 A0", "K9000 A9000 K9001 A9001 K9002 A9002 K9003 A9003"),
+    "restart, sound pauses instead": ("K60000 A60010 K0 +500000 A500000", "K60000 A60010 K60011 A500000"),
     "one sound with timestamp 0": ("K5000 A5010 A0 V5040 A5052", "K5000 A5010 A5011 V5040 A5052"),
     "one sound with timestamp 0, soon": ("K3000 A3010 A0 V3040 A3052", "K3000 A3010 A3011 V3040 A3052"),
-    "one picture from far ahead": ("K0 A0 V9000000 A21 V40 A42", "K0 A0 V9000000 A9000001 V9000020 A9000022"),
+    "one picture from far ahead": ("K0 A0 V9000000 A21 V40 A42", "K0 A0 V1 A21 V40 A42"),
     "pictures before the first keyframe": ("V0 A5 V40 A26 K80 V120", "A5 A26 K80 V120"),
     "restart before the first keyframe": ("V60000 K0 V40", "K0 V40"),
     "nothing but sound": ("A0 A21 A43", "A0 A21 A43"),
@@ -71,9 +76,14 @@ RESUMED = {
 
 
 def write(leader: Leader, messages: str) -> None:
+    """Write these; "+60" is 60 ms in which nothing comes."""
+    now = 0.0
     for word in messages.split():
-        kind, payload = MESSAGES[word[0]]
-        leader.write(kind, int(word[1:]), payload)
+        if word[0] == "+":
+            now += int(word) / 1000
+        else:
+            kind, payload = MESSAGES[word[0]]
+            leader.write(kind, int(word[1:]), payload, now)
 
 
 def shown(frames: Iterable[Frame]) -> str:
@@ -98,22 +108,43 @@ def test_a_new_epoch_goes_on_where_the_one_before_ended(name):
     sent, expected = RESUMED[name]
     log = roomy(seconds=86400)
     write(Leader(log, 1, "n1"), "m0 K1000 A1010")
-    write(Leader(log, 2, "n2", away_ms=500), sent)
+    write(Leader(log, 2, "n2", log.end(500)), sent)
     assert shown(frames(log, 2)) == expected
 
 
 def test_a_replica_that_becomes_leader_goes_on_from_what_it_fetched():
     log = begun(roomy())
     extend(log, 2)
-    write(Leader(log, 2, "n2", away_ms=0), "K0 A0")
+    write(Leader(log, 2, "n2", log.end(0)), "K0 A0")
     assert shown(frames(log, 2)) == "K2001 A2001"
 
 
 def test_without_a_pause_the_first_frame_still_comes_after_the_last_of_any_kind():
     log = roomy()
     write(Leader(log, 1, "n1"), "K1000 A1010")
-    write(Leader(log, 2, "n1"), "K0 A5")
+    write(Leader(log, 2, "n1", log.end(0)), "K0 A5")
     assert shown(frames(log, 2)) == "K1011 A1016"
+
+
+def test_a_publisher_goes_on_in_another_log_without_a_break():
+    own, log = roomy("own"), begun(roomy(), headers=())
+    extend(log, 2)
+    leader = Leader(own, 1, "n2")
+    write(leader, "m0 v0 a0 K0 A5 V40 A26")
+    leader.go_on(log, 2, "n2", 2000, frames(own)[5:])
+    write(leader, "V80 A47 K120")
+    assert shown(frames(log, 2)) == "m2040 v2040 a2026 V2040 A2026 V2080 A2047 K2120"
+    assert log.headers == tuple(frames(log, 2)[:3]) and shown(frames(own)) == "m0 v0 a0 K0 A5 V40 A26"
+
+
+def test_a_publisher_begins_in_another_log_at_his_next_keyframe_with_his_headers():
+    own, log = roomy("own"), begun(roomy(), headers=())
+    extend(log, 2)
+    leader = Leader(own, 1, "n2")
+    write(leader, "v0 K0 V40")
+    leader.begin(log, 2, "n2", log.end(300))
+    write(leader, "V80 K120 V160")
+    assert shown(frames(log, 2)) == "v1960 K2300 V2340"
 
 
 def test_frames_are_numbered_from_the_epochs_first_offset_without_a_gap():
@@ -136,7 +167,7 @@ def test_an_empty_message_is_no_frame():
     log = roomy()
     leader = Leader(log, 1, "n1")
     for kind in Kind:
-        leader.write(kind, 0, b"")
+        leader.write(kind, 0, b"", 0)
     assert (leader.frames, frames(log)) == (0, [])
 
 
@@ -145,14 +176,14 @@ def test_a_payload_that_cannot_be_read_changes_nothing():
     leader = Leader(log, 1, "n1")
     write(leader, "K0 A5")
     with pytest.raises(MediaError):
-        leader.write(Kind.VIDEO, 9_000_000, b"\x27")
+        leader.write(Kind.VIDEO, 9_000_000, b"\x27", 0)
     write(leader, "V40")
     assert shown(frames(log)) == "K0 A5 V40"
 
 
 def test_frames_carry_what_the_codec_tells():
     log = roomy()
-    Leader(log, 1, "n1").write(Kind.VIDEO, 0, bytes.fromhex("17 01 000050 00"))
+    Leader(log, 1, "n1").write(Kind.VIDEO, 0, bytes.fromhex("17 01 000050 00"), 0)
     (frame,) = frames(log)
     assert (frame.keyframe, frame.config, frame.cts) == (True, False, 80)
 
@@ -162,7 +193,7 @@ def test_what_ffmpeg_encodes_keeps_its_times():
     leader = Leader(log, 1, "n1")
     sent = tags(clip())
     for tag in sent:
-        leader.write(*tag)
+        leader.write(*tag, 0)
     media = [tag for tag in sent if tag.kind != Kind.META][
         :-1
     ]  # the last is the end of the sequence, at no time of its own
@@ -178,7 +209,7 @@ def test_the_spacing_is_kept_exactly_across_any_wrap(start, skew, steps):
     leader = Leader(log, 1, "n1")
     clock = {"V": start, "A": start + skew}
     sent = []
-    leader.write(Kind.VIDEO, start, KEY)
+    leader.write(Kind.VIDEO, start, KEY, 0)
     for letter, step in steps:
         track = "A" if letter == "A" else "V"
         if abs(clock[track] + step - max(clock.values())) > JUMP_MS:
@@ -187,7 +218,7 @@ def test_the_spacing_is_kept_exactly_across_any_wrap(start, skew, steps):
         if clock[track] < 0:
             continue
         kind, payload = MESSAGES[letter]
-        leader.write(kind, clock[track] % WRAP, payload)
+        leader.write(kind, clock[track] % WRAP, payload, 0)
         sent.append(clock[track])
     assert [frame.dts for frame in frames(log)][1:] == sent
 
@@ -200,11 +231,11 @@ def test_whatever_a_publisher_sends_times_grow_within_each_kind(steps, restarts)
     log = roomy(seconds=1e9)
     clock = 0
     for epoch in range(1, restarts + 2):
-        leader = Leader(log, epoch, "n1", away_ms=100)
+        leader = Leader(log, epoch, "n1", log.end(100))
         for letter, step in steps:
             clock = (clock + step) % WRAP
             kind, payload = MESSAGES[letter]
-            leader.write(kind, clock, payload)
+            leader.write(kind, clock, payload, 0)
     written = log.read(log.tail, 1 << 40).frames
     assert [frame.offset for frame in written] == sorted({frame.offset for frame in written})
     for kind in Kind.AUDIO, Kind.VIDEO:
@@ -232,7 +263,7 @@ def test_however_often_a_file_loops_sound_and_picture_stay_in_step(lengths, late
         begin += length
     for _, letter, time in sorted(arrivals):
         kind, payload = MESSAGES[letter]
-        leader.write(kind, time, payload)
+        leader.write(kind, time, payload, 0)
     newest = {}
     for frame in frames(log):
         newest[frame.kind] = frame.dts

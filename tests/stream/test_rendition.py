@@ -292,7 +292,7 @@ def test_ffmpeg_plays_it_from_the_newest_keyframe_on(coding):
     leader = Leader(log, 1, "n1")
     published = clip(*coding)
     for message in tags(published):
-        leader.write(*message)
+        leader.write(*message, 0)
     data, _ = read_all(Rendition(log, FLV))
     played, whole = packets(data), packets(published)
     assert played[0].keyframe

@@ -1,0 +1,39 @@
+import pytest
+
+from mesh.media.frame import Kind
+from mesh.stream.end import MAX_CTS_MS, NOWHERE, End, farthest
+from tests.stream.frames import METADATA, begun, header, keyframe, roomy, sound
+
+A, V = Kind.AUDIO, Kind.VIDEO
+
+FLOORS = {
+    "nothing yet": (NOWHERE, None),
+    "at once": (End(1, {V: 1000, A: 1010}, 0, 0), 1011),
+    "the time that passed stays": (End(1, {V: 1000, A: 1010}, 80, 500), 1510),
+    "a picture that is still to be shown": (End(1, {V: 1000}, 80, 20), 1081),
+    "a picture that is to be shown in two hours": (End(1, {V: 1000}, 7_200_000, 20), 1001 + MAX_CTS_MS),
+}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_the_next_epoch_begins_after_all_that_was(name: str) -> None:
+    end, floor = FLOORS[name]
+    assert end.floor == floor
+
+
+def test_the_end_of_a_stream_is_the_farthest_of_its_logs() -> None:
+    ends = [End(1, {V: 1000, A: 990}, 80, 500), End(1, {V: 960, A: 1010}, 40, 480), End(2, {}, 0, 20), NOWHERE]
+    assert farthest(ends) == End(2, {V: 1000, A: 1010}, 80, 480)
+    assert farthest([]) == farthest([NOWHERE]) == NOWHERE
+
+
+def test_a_log_knows_its_end() -> None:
+    assert roomy().end(7) == End(0, {}, 0, 7)
+    log = begun(roomy(), epoch=3, headers=())
+    for frame in (
+        header(log.head, METADATA, 5000),
+        keyframe(log.head + 1, 40)._replace(cts=80),
+        sound(log.head + 2, 47),
+    ):
+        log.append(frame)
+    assert log.end(7) == End(3, {V: 40, A: 47}, 80, 7)
