@@ -6,7 +6,7 @@ Control messages go over the peers' control channel, media over one PUSH for eac
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Any, NamedTuple, Protocol
 
@@ -20,9 +20,10 @@ from mesh.net.push import PULL, Pushes
 from mesh.net.security import Options, Security
 from mesh.net.sockets import Socket
 from mesh.relay.feed import Source
-from mesh.relay.follower import Follower, State
+from mesh.relay.follower import Follower
 from mesh.relay.landing import Log
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Moved, Open, Opened, unpack
+from mesh.relay.state import State
 from mesh.relay.supplier import Supplier
 
 log = logging.getLogger("mesh.relay")
@@ -175,13 +176,20 @@ class Relay:
             self._pull.close()
             self._pull = None
 
-    def fetch(self, stream: str, supplier: str, into: Log, changed: Callable[[Fetch, State], None]) -> Fetch:
-        """Fetch a stream into a log; if it is being fetched already, that is the fetch."""
-        old = self._fetches.get(stream)
-        if old and old.state is not State.GONE:
+    def fetch(
+        self,
+        stream: str,
+        supplier: str,
+        into: Log,
+        others: Callable[[], Sequence[str]],
+        changed: Callable[[Fetch, State], None],
+    ) -> Fetch:
+        """Fetch a stream into a log; if it is being fetched already, that is the fetch.
+
+        `others` are the nodes that have it, best first: who is ahead when the supplier brings nothing replaces it.
+        """
+        if old := self._fetches.get(stream):
             return old
-        if old:
-            old.close()
 
         def report(fetch: Fetch, state: State) -> None:
             log.debug("= %s from %s is %s %s", stream, fetch.supplier, state, fetch.reason)
@@ -191,7 +199,7 @@ class Relay:
             self._book()
             changed(fetch, state)
 
-        follower = Follower(self._peers.id, stream, into, self._peers.rtt_s, self._random)
+        follower = Follower(self._peers.id, stream, into, others, self._peers.rtt_s, self._random)
         fetch = self._fetches[stream] = Fetch(follower, self._peers, report)
         fetch.switch(supplier)
         return fetch

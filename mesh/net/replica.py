@@ -4,16 +4,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from mesh.balance.supply import suppliers
 from mesh.errors import StreamError
 from mesh.gossip.member import Lead, Replica
 from mesh.gossip.tables import Tables
-from mesh.net.claim import AWAY
 from mesh.net.gossip import Gossip
 from mesh.net.relay import Fetch, Relay
-from mesh.relay.follower import State
+from mesh.relay.state import State
 from mesh.stream.log import StreamLog
 
 log = logging.getLogger("mesh.stream")
+
+LOST = {State.LOST, State.GONE}
+"""A fetch in one of these brings nothing, until it has found another supplier."""
 
 
 class Replication:
@@ -38,20 +41,21 @@ class Replication:
 
     def follow(self, besides: str = "") -> bool:
         """Fetch it from another than `besides`; False if nobody else has what this node lacks."""
-        lead = self._tables.leader(self.key)
-        holders = [lead.node] if lead else []
-        if lead or not self._log.epochs:
-            # Without a leader nobody has more than others, and they would follow each other in a ring.
-            holders += [replica.node for replica in self._tables.replicas(self.key)]
-        not_these = {self._gossip.id, besides}
-        suppliers = [n for n in holders if n not in not_these and self._tables.members[n].status not in AWAY]
-        if suppliers:
-            self._fetch = self._relay.fetch(self.key, suppliers[0], self._log, self._fetched)
-        return bool(suppliers)
+        if self._log.epochs and not self._tables.leader(self.key):
+            # Nobody leads it: the end of the log is with who is ahead, whom a fetch finds by itself.
+            return False
+        through = {replica.node: replica.path for replica in self._tables.replicas(self.key)}
+        # Who is fed through it has lost it too, or turns out to be ahead.
+        found = [n for n in suppliers(self.key, self._tables, {besides}) if besides not in through.get(n, ())]
+        if found and self._fetch:
+            self._fetch.switch(found[0])
+        elif found:
+            self._fetch = self._relay.fetch(self.key, found[0], self._log, self._others, self._fetched)
+        return bool(found)
 
     def led(self, lead: Lead) -> None:
         """Another node leads it: get it from there, sooner or later."""
-        if self._fetch is None:
+        if self._fetch is None or self._fetch.state in LOST:
             self.follow()
         elif lead.node not in (*self._fetch.path, self._fetch.supplier):
             self._fetch.switch(lead.node)
@@ -64,17 +68,19 @@ class Replication:
 
     def tend(self) -> None:
         """See to its source, and tell the mesh how it is."""
-        if self._fetch is None:
+        fetch = self._fetch
+        if fetch is None or fetch.state is State.GONE:
             self.follow()
-        elif (supplier := self._tables.members.get(self._fetch.supplier)) is None or not supplier.status.living:
-            self._lose(self._fetch)
+        elif (supplier := self._tables.members.get(fetch.supplier)) is None or not supplier.status.living:
+            self._lose(fetch)
         elif self._opened.is_set():
             self.announce()
 
     def announce(self) -> None:
         """Tell the mesh what this node has of a stream that it does not lead."""
         epoch = self._log.epochs[-1].number if self._log.epochs else 0
-        supplier, path = (self._fetch.supplier, self._fetch.path) if self._fetch else ("", ())
+        fetch = self._fetch if self._fetch and self._fetch.state not in LOST else None
+        supplier, path = (fetch.supplier, fetch.path) if fetch else ("", ())
         try:
             self._gossip.replicate(Replica(self._gossip.id, self.key, epoch, supplier, path))
         except StreamError as error:
@@ -84,19 +90,23 @@ class Replication:
     def _tables(self) -> Tables:
         return self._gossip.tables
 
+    def _others(self) -> tuple[str, ...]:
+        return suppliers(self.key, self._tables)
+
     def _fetched(self, fetch: Fetch, state: State) -> None:
         if state is State.OPEN:
             self.announce()
             self._opened.set()
-        elif state is State.GONE and self._fetch is fetch:
-            log.info("%s: %s is gone: %s", self.key, self._tables.display_name(fetch.supplier), fetch.reason)
+        elif state in LOST and self._fetch is fetch:
+            name = self._tables.display_name(fetch.supplier)
+            log.info("%s: %s is %s: %s", self.key, name, state, fetch.reason)
             self._lose(fetch)
 
     def _lose(self, fetch: Fetch) -> None:
-        """The supplier is no more: find another, or hold what there is."""
-        self.stop()
-        if not self.follow(besides=fetch.supplier):
-            if self._log.epochs:
-                self.announce()
-            else:
-                self._ended("nobody has it any more")
+        """The supplier is no more, or does not answer: fetch it from another, or hold what there is."""
+        if self.follow(besides=fetch.supplier):
+            return
+        if self._log.epochs:
+            self.announce()
+        elif fetch.state is not State.LOST:
+            self._ended("nobody has it any more")

@@ -4,62 +4,45 @@ Whatever goes wrong has one cure: `Open` again, under a new link id, at the log'
 kept until the new one delivers, so nothing that is still on its way is lost, and frames that come twice are known by
 their offsets. What the supplier skipped on purpose is counted, what got lost on the way is fetched again.
 
-There is one question at hand: `Open` until the link is open, then, when it is silent, `AskHead`.
+There is one question at hand: `Open` until the link is open, then, when it is silent, `AskHead`. If that is asked in
+vain and another node is ahead, that node is the supplier.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from math import inf
 from random import Random
 
-from mesh.media.frame import Frame, Position
-from mesh.relay.credit import Window
+from mesh.media.frame import Frame
 from mesh.relay.landing import Log, contradicts, land
-from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Media, Moved, Open, Opened, Reason, Run
+from mesh.relay.link import Link
+from mesh.relay.message import Gone, Head, LinkMessage, Media, Moved, Opened, Reason, Run
 from mesh.relay.pace import Pace
+from mesh.relay.search import Search
 from mesh.relay.silence import ASK_S, MAX_PAUSE_S, SILENCE_S, Silence
+from mesh.relay.state import State
 
 CREDIT_S = 0.25
 """How often credit is repeated."""
 MAX_RTT_S = 1.0
-
-
-class State(StrEnum):
-    """How a fetch stands."""
-
-    OPENING = "opening"
-    OPEN = "open"
-    """Reported again when the path has changed."""
-    MOVED = "moved"
-    """The supplier has named another, which is being opened."""
-    LOST = "lost"
-    """The supplier does not answer, or not sensibly; it is tried again and again, but another may be better."""
-    GONE = "gone"
-    """The supplier does not serve the stream, and is asked no more."""
-    CLOSED = "closed"
-
-
-class Link:
-    """One attempt to be fed."""
-
-    __slots__ = ("id", "next", "opened", "since", "supplier", "window")
-
-    def __init__(self, id: int, supplier: str, position: Position | None, now: float) -> None:
-        self.id = id
-        self.supplier = supplier
-        self.next = position.offset if position else 0
-        """What `Media.after` has to be."""
-        self.opened = False
-        self.since = now
-        self.window = Window()
+MAX_BARREN = 3
+"""Links in a row on which something was sent and nothing arrived, after which the supplier counts as lost."""
 
 
 class Follower:
     """One stream that this node fetches."""
 
-    def __init__(self, me: str, stream: str, log: Log, rtt_s: Callable[[str], float], random: Random) -> None:
-        """`rtt_s` gives the round trip to a supplier; link ids come from `random`, and must not be guessable."""
+    def __init__(
+        self,
+        me: str,
+        stream: str,
+        log: Log,
+        others: Callable[[], Sequence[str]],
+        rtt_s: Callable[[str], float],
+        random: Random,
+    ) -> None:
+        """`others` have the stream too, best first; `rtt_s` is the round trip to one; link ids, not to be guessed, come
+        from `random`."""
         self.stream = stream
         self.supplier = ""
         self.path: tuple[str, ...] = ()
@@ -79,15 +62,16 @@ class Follower:
         """Messages that were not heeded, by reason."""
         self._me = me
         self._log = log
-        self._rtt_s = rtt_s
+        self._rtt = lambda supplier: min(rtt_s(supplier), MAX_RTT_S)
         self._random = random
         self._links: dict[int, Link] = {}
         """The one in use, and the one that is to take its place."""
         self._link: Link | None = None
         """The newest."""
-        self._request: LinkMessage | None = None
-        """What opens it."""
         self._silence = Silence()
+        self._search = Search(stream, others, random)
+        self._barren = 0
+        """Links since the last media on which something was sent."""
         self._pace = Pace()
         self._credit_at = inf
         self._outbox: list[tuple[str, LinkMessage]] = []
@@ -97,7 +81,7 @@ class Follower:
         """Fetch from this supplier; the one before serves until it does."""
         self.supplier = supplier
         self.state = State.OPENING
-        self._silence.begin()
+        self._silence = Silence()
         self._open(now)
 
     def close(self) -> None:
@@ -140,7 +124,10 @@ class Follower:
                     self._grant(link)
 
     def receive(self, message: LinkMessage, sender: str, now: float) -> None:
-        """A control message of a supplier."""
+        """A control message of a supplier, or of another whose head was asked for."""
+        if isinstance(message, Head) and self._search.answered(message, sender):
+            self._replace_supplier(now)
+            return
         link = self._links.get(message.link)
         if link is None or link.supplier != sender:
             self.dropped["unknown link"] += 1
@@ -195,7 +182,13 @@ class Follower:
             self._silence.idle()
         self._answered(now)
         if ahead and (message.spent is None or self._overdue(message.spent - link.window.received, link, now)):
-            self._open(now)
+            self._barren += message.spent is not None
+            if self._barren < MAX_BARREN:
+                self._open(now)
+            else:
+                self._refuse(link, "what it sends does not arrive", now)
+        elif not ahead:
+            self._replace_supplier(now)
 
     def _overdue(self, size: int, link: Link, now: float) -> bool:
         """Whether bytes that were sent on a link should have come by now, at the pace of those before."""
@@ -215,7 +208,8 @@ class Follower:
         del self._links[link.id]
         if link is self._link:
             self._link = None
-            self._silence.ask_at = inf
+            self._silence = Silence()
+            self._silence.ask_at = now if link.opened else now + ASK_S
             self.path = ()
             self._enter(State.GONE, message.reason)
 
@@ -224,6 +218,8 @@ class Follower:
         self.bytes += size
         self._pace.heard(size, now)
         self._silence.broken()
+        self._search.end()
+        self._barren = 0
         link.window.received += size
         if link.window.low:
             self._grant(link)
@@ -237,10 +233,8 @@ class Follower:
         """A new link, at the log's next position; of those before it only the one that delivers is kept."""
         if self._link and not self._link.window.received:
             self._hang_up(self._link)
-        position = self._log.position
-        self._link = Link(self._random.getrandbits(64), self.supplier, position, now)
+        self._link = Link(self.stream, self._random.getrandbits(64), self.supplier, self._log.position, now)
         self._links[self._link.id] = self._link
-        self._request = Open(self.stream, self._link.id, position, self._link.window.total)
         self._credit_at = min(self._credit_at, now + CREDIT_S)
         self._ask(now)
 
@@ -263,18 +257,32 @@ class Follower:
 
     def _hang_up(self, link: Link) -> None:
         del self._links[link.id]
-        self._outbox.append((link.supplier, Close(self.stream, link.id)))
+        self._outbox.append((link.supplier, link.close()))
 
     def _ask(self, now: float) -> None:
-        """Put the question at hand; it is repeated until `_answered`."""
-        link = self._link
-        if link is None or self._request is None:
+        """Put the question at hand, to others too when there is no media; it is repeated until `_answered`."""
+        if self.state is not State.GONE and self._link is None:
             self._open(now)
             return
-        lost = self._silence.asked(self._rtt(link.supplier), now)
-        self._outbox.append((link.supplier, AskHead(self.stream, link.id) if link.opened else self._request))
-        if lost and self.state is not State.LOST:
-            self._enter(State.LOST, "it does not answer")
+        if self._replace_supplier(now):
+            return
+        link, in_vain = self._link, self._silence.in_vain(now)
+        lost = self._silence.asked(self._rtt(self.supplier), now)
+        if link:
+            self._outbox.append((link.supplier, link.question()))
+            if lost and self.state is not State.LOST:
+                self._enter(State.LOST, "it does not answer")
+        if link is None or link.opened or in_vain:
+            self._outbox += self._search.questions(besides=self.supplier)
+
+    def _replace_supplier(self, now: float) -> bool:
+        """Go on from a node that is ahead, if there is one and the supplier has had its chance."""
+        if self.state not in (State.LOST, State.GONE) and not self._silence.in_vain(now):
+            return False
+        better = self._search.ahead_of(self._log.head)
+        if better:
+            self.open(better, now)
+        return better is not None
 
     def _answered(self, now: float) -> None:
         """The supplier lives."""
@@ -283,13 +291,9 @@ class Follower:
             self._enter(State.OPEN)
 
     def _grant(self, link: Link) -> None:
-        total = link.window.grant(self._rtt(link.supplier), self._pace.rate)
-        self._outbox.append((link.supplier, Credit(self.stream, link.id, total)))
+        self._outbox.append((link.supplier, link.credit(self._rtt(link.supplier), self._pace.rate)))
 
     def _enter(self, state: State, reason: str = "") -> None:
         self.state = state
         self.reason = reason
         self._events.append(state)
-
-    def _rtt(self, supplier: str) -> float:
-        return min(self._rtt_s(supplier), MAX_RTT_S)

@@ -1,19 +1,22 @@
-"""Silence: when to ask a supplier that says nothing, and when to call it lost.
+"""Silence: when to ask a supplier that says nothing, and when to give it up.
 
-A question is repeated after 100 ms, 200 ms, and so on, until it is answered. After that the next one is put when there
-has been no media for max(300 ms, 5 times the pause between messages); if the supplier had nothing new either, after
-twice as long, for then the publisher is silent.
+The first question is put when there has been no media for max(200 ms, 5 times the pause between messages), and repeated
+after 100 ms, 200 ms, and so on, until it is answered. A supplier without an answer to the first has had its chance: who
+is ahead takes its place. One that answers, but has nothing new, has lost its own supplier, or the publisher is silent:
+it gets twice the time to find another, so that only the node next to a break reacts.
 """
 
 from math import inf
 
 ASK_S = 0.1
 """When a question is first repeated, or after two round trips."""
-SILENCE_S = 0.3
+SILENCE_S = 0.2
 INTERVALS = 5
 MAX_PAUSE_S = 2.0
 LOST_S = 0.6
-"""Without any answer for this long, and four round trips, the supplier counts as lost."""
+"""Without any answer for this long, and four round trips, the supplier counts as lost, even if nobody is ahead."""
+IN_VAIN = 2
+"""Answers without anything new after which a supplier has had its chance."""
 MAX_DOUBLINGS = 8
 
 
@@ -28,8 +31,13 @@ class Silence:
         self._tries = 0
         self._in_vain = 0
 
+    def in_vain(self, now: float) -> bool:
+        """Whether the supplier has had its chance: it did not answer in time, or, again and again, had nothing new."""
+        unanswered = self._tries > 1 or (self._tries == 1 and now >= self.ask_at)
+        return unanswered or self._in_vain >= IN_VAIN
+
     def begin(self) -> None:
-        """Another supplier is to be asked."""
+        """What was asked needs no answer any more."""
         self._asked_at = None
         self._tries = 0
 

@@ -17,8 +17,8 @@ from mesh.media.wire import decode, encode
 from mesh.net.relay import Fetch, Relay
 from mesh.net.security import Options, Security
 from mesh.net.state import id_of
-from mesh.relay.follower import State
 from mesh.relay.message import Media, Run, describe, unpack
+from mesh.relay.state import State
 from mesh.stream.log import Budget, StreamLog
 from tests.net.asynctest import asynctest, until
 from tests.relay.sample import STREAM, at, extend, gops, held, video
@@ -69,7 +69,7 @@ class Host:
     def fetch(self, supplier: str, stream: str = STREAM) -> Fetch:
         """Fetch a stream into a new log, or the one there is."""
         log = self.logs.get(stream) or self.log(stream)
-        return self.relay.fetch(stream, supplier, log, lambda _, state: self.states.append(state))
+        return self.relay.fetch(stream, supplier, log, tuple, lambda _, state: self.states.append(state))
 
 
 class Mesh:
@@ -228,7 +228,7 @@ async def test_a_supplier_that_comes_back_at_another_port_goes_on_feeding() -> N
         again.fetch("a")
         await publish(a.logs[STREAM], [video(n) for n in range(26, 100)])
         assert (c.states[0], c.states[-1]) == (State.OPEN, State.GONE)
-        c.fetch("b")
+        c.fetch("b").switch("b")
         await until(lambda: c.logs[STREAM].head == at(100))
         assert is_copy(c.logs[STREAM], a.logs[STREAM])
 

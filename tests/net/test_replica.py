@@ -1,8 +1,45 @@
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from mesh.gossip.member import Replica
+from mesh.media.flv import Tag
+from mesh.node import Node
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import HEADERS, Player, Poster, gop, meshed, written
+from tests.net.nodes import FRAME_MS, HEADERS, Mesh, Player, Poster, gop, meshed, payloads, sound, written
+
+
+async def follow(node: Node, supplier: Node, key: str = "live/x") -> Player:
+    """A player of a node, and that node's stream fetched from a certain other."""
+    await until(lambda: node.gossip.tables.leader(key))
+    player = await Player.begin(node, f"/{key}.flv?redirect=0")
+    fetch = node.streams.get(key)._replication._fetch
+    fetch.switch(supplier.gossip.id)
+    await until(lambda: supplier.relay.feeds(key) and fetch.path[-1:] == (supplier.gossip.id,))
+    return player
+
+
+def source(node: Node, key: str = "live/x") -> str:
+    """The name of the node that another fetches from."""
+    fetch = node.streams.get(key)._replication._fetch
+    return node.gossip.tables.display_name(fetch.supplier)
+
+
+class Show:
+    """A publisher who goes on in real time, with sound at every other frame's time."""
+
+    def __init__(self, publisher: Poster) -> None:
+        self._publisher = publisher
+        self.sent: list[Tag] = []
+
+    async def run(self, gops: int) -> None:
+        for first in range(0, gops * 5, 5):
+            for n, tag in enumerate(gop(first), first):
+                tags = [tag, sound(n)] if n % 2 else [tag]
+                self._publisher.feed(*tags)
+                self.sent += tags
+                await asyncio.sleep(FRAME_MS / 1000)
 
 
 @asynctest
@@ -14,3 +51,53 @@ async def test_everyone_is_told_where_a_replica_comes_from(tmp_path: Path) -> No
         await Player.begin(b, "/live/x.flv?redirect=0&wait=1")
         replica = Replica(b.gossip.id, "live/x", 1, a.gossip.id, (a.gossip.id,))
         await until(lambda: c.gossip.tables.replicas("live/x") == [replica])
+
+
+async def lose(mesh: Mesh, node: Node, how: str) -> None:
+    """Take a node away from the others."""
+    if how == "mute":
+        # It is there, but nothing comes of it.
+        node.relay._pull.close()
+        node.relay._supplier.receive = lambda *_: None
+        node.relay._supplier.next_delivery = lambda now: None
+    else:
+        await getattr(mesh, how)(node)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop", "mute"])
+@asynctest
+async def test_when_a_node_in_the_middle_is_lost_those_below_miss_nothing(tmp_path: Path, how: str) -> None:
+    async with meshed(tmp_path, "a", "b", "c", "d") as mesh:
+        a, b, c, d = mesh
+        publisher = await Poster.begin(a, "/live/x", *HEADERS)
+        show = Show(publisher)
+        showing = asyncio.create_task(show.run(14))
+        players = [await follow(node, supplier) for node, supplier in [(b, a), (c, b), (d, c)]][1:]
+        await players[0].tags(10)
+        await lose(mesh, b, how)
+        await showing
+        for player in players:
+            got: list[Tag] = []
+            while not got or got[-1].payload != show.sent[-1].payload:
+                got += await player.tags(1)
+            media = payloads(tag for tag in got if tag.payload in payloads(show.sent))
+            first = payloads(show.sent).index(media[0])
+            assert media == payloads(show.sent)[first:]
+        assert [source(c), source(d)] == ["a", "c"]
+
+
+@asynctest
+async def test_the_end_of_a_dead_leaders_log_reaches_a_replica_that_lags(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as mesh:
+        a, b, c = mesh
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        players = [await follow(node, a) for node in (b, c)]
+        for player in players:
+            await player.tags(8)
+        (link,) = [link for link in a.relay._supplier if link.peer == b.gossip.id]
+        link.credit = 0
+        publisher.feed(*gop(5))
+        assert payloads(await players[1].tags(5)) == payloads(gop(5))
+        await mesh.kill(a)
+        assert payloads(await players[0].tags(5)) == payloads(gop(5))

@@ -9,8 +9,9 @@ from random import Random
 
 from mesh.media.frame import Frame
 from mesh.media.wire import decode, encode
-from mesh.relay.follower import Follower, State
+from mesh.relay.follower import Follower
 from mesh.relay.message import AskHead, Close, Credit, LinkMessage, Open, unpack
+from mesh.relay.state import State
 from mesh.relay.supplier import Delivery, Supplier
 from mesh.stream.log import StreamLog
 from tests.relay.sample import STREAM, empty_log, extend
@@ -49,6 +50,8 @@ class Node:
         self.log = log
         self.lag_s = lag_s
         self.follower: Follower | None = None
+        self.others: list[str] = []
+        """Who else has the stream, as far as it knows."""
         self.states: list[State] = []
         self.network = network
         self.supplier = self._new_supplier()
@@ -66,9 +69,8 @@ class Node:
     def fetch(self, supplier: str) -> Follower:
         """Fetch the stream from another node."""
         if self.follower is None:
-            self.follower = Follower(
-                self.id, STREAM, self.log, lambda _: 2 * self.network.weather.delay_s, self.network.random
-            )
+            rtt_s, random = lambda _: 2 * self.network.weather.delay_s, self.network.random
+            self.follower = Follower(self.id, STREAM, self.log, lambda: self.others, rtt_s, random)
         self.follower.open(supplier, self.network.now)
         self.settle()
         return self.follower
@@ -132,6 +134,10 @@ class Network:
         self.nodes: dict[str, Node] = {}
         self.away: set[str] = set()
         """Nodes that nothing reaches and nothing leaves."""
+        self.broken: set[tuple[str, str]] = set()
+        """From whom to whom nothing comes through."""
+        self.dark: set[tuple[str, str]] = set()
+        """From whom to whom no media comes through, though all else does."""
         self.carried = 0
         """Messages of media."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -192,7 +198,7 @@ class Network:
                 self._send((sender, receiver), Parcel(parcel.parts), self.now + 0.2 * self.random.random())
 
     def _arrive(self, sender: str, receiver: str, data: bytes) -> None:
-        if not {sender, receiver} & self.away:
+        if not ({sender, receiver} & self.away or (sender, receiver) in self.broken):
             self.nodes[receiver].receive(decode(data), sender)
 
     def _send(self, route: tuple[str, str], parcel: Parcel, time: float) -> None:
@@ -203,7 +209,7 @@ class Network:
             if parcel.lost:
                 return
             pipe.remove(parcel)
-            if not set(route) & self.away:
+            if not (set(route) & self.away or route in self.broken | self.dark):
                 self.nodes[route[1]].receive_media(parcel.parts)
             self.nodes[route[0]].settle()
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.media.frame import Frame, Position
-from mesh.relay.follower import CREDIT_S, Follower, State
+from mesh.relay.follower import CREDIT_S, Follower
 from mesh.relay.message import (
     AskHead,
     Close,
@@ -23,6 +23,7 @@ from mesh.relay.message import (
     Run,
     describe,
 )
+from mesh.relay.state import State
 from tests.relay.lossy import Network, Node, Weather
 from tests.relay.sample import LEADER, STREAM, at, empty_log, gops, header, held, log_of, video
 
@@ -237,7 +238,7 @@ class Alone:
 
     def __init__(self, *frames: Frame) -> None:
         self.log = log_of(*frames) if frames else empty_log()
-        self.follower = Follower("me", STREAM, self.log, lambda _: 0.001, Random(1))
+        self.follower = Follower("me", STREAM, self.log, tuple, lambda _: 0.001, Random(1))
         self.follower.open("s", 0)
         (self.open,) = self.said()
 
@@ -452,7 +453,7 @@ REPLIES = st.one_of(
 @settings(deadline=None)
 @given(st.lists(st.tuples(REPLIES, st.booleans(), st.floats(0, 1)), max_size=30))
 def test_whatever_a_supplier_says_the_log_stays_in_order(replies: list) -> None:
-    follower = Follower("me", STREAM, log := log_of(*gops(30)), lambda _: 0.001, Random(1))
+    follower = Follower("me", STREAM, log := log_of(*gops(30)), tuple, lambda _: 0.001, Random(1))
     follower.open("s", 0)
     links, now = [0], 0.0
     for reply, stale, pause in replies:

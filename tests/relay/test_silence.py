@@ -50,8 +50,8 @@ def test_an_answer_saves_it() -> None:
     assert silence.asked(0, 11)
 
 
-@pytest.mark.parametrize(("interval_s", "pause"), [(0.01, 0.3), (0.04, 0.3), (0.1, 0.5), (1, 2)])
-def test_media_is_missed_after_five_intervals_but_not_before_300_ms(interval_s: float, pause: float) -> None:
+@pytest.mark.parametrize(("interval_s", "pause"), [(0.01, 0.2), (0.04, 0.2), (0.1, 0.5), (1, 2)])
+def test_media_is_missed_after_five_intervals_but_not_before_200_ms(interval_s: float, pause: float) -> None:
     silence = Silence()
     silence.answered(interval_s, 7)
     assert silence.ask_at == 7 + pause
@@ -63,7 +63,28 @@ def test_a_supplier_with_nothing_new_is_asked_half_as_often_each_time() -> None:
         silence.idle()
         silence.answered(0.02, 0)
         pauses.append(silence.ask_at)
-    assert pauses == [0.6, 1.2, 2, 2, 2]
+    assert pauses == [0.4, 0.8, 1.6, 2, 2]
     silence.broken()
     silence.answered(0.02, 0)
-    assert silence.ask_at == 0.3
+    assert silence.ask_at == 0.2
+
+
+def test_a_supplier_has_its_chance_until_the_first_question_is_repeated() -> None:
+    silence = Silence()
+    assert not silence.in_vain(0)
+    silence.asked(0.001, 0)
+    assert not silence.in_vain(0.09) and silence.in_vain(0.1)
+    silence.answered(0.02, 0.2)
+    assert not silence.in_vain(0.3)
+
+
+def test_a_supplier_that_twice_has_nothing_new_has_had_its_chance() -> None:
+    silence, chances = Silence(), []
+    for _ in range(2):
+        silence.asked(0.001, 0)
+        silence.idle()
+        silence.answered(0.02, 0)
+        chances.append(silence.in_vain(0))
+    assert chances == [False, True]
+    silence.broken()
+    assert not silence.in_vain(0)
