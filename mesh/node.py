@@ -19,9 +19,10 @@ from mesh.net.api import Api
 from mesh.net.doctor import Doctor
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
+from mesh.net.health import HTTP, RTMP, Check, Health, answers, descriptors, disk, passes, raise_limit
 from mesh.net.http import Media, runner
 from mesh.net.listen import BACKLOG, listen, port_of
-from mesh.net.load import LoadMeter
+from mesh.net.load import Counts, LoadMeter
 from mesh.net.metrics import Metrics
 from mesh.net.relay import Relay
 from mesh.net.rtmp import Server, Spawn
@@ -60,6 +61,7 @@ class Node:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Run until told to stop. Raises `ConfigError` if what the configuration asks for cannot be had."""
         config = self.config
+        raise_limit()
         with (
             listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given) as rtmp,
             listen("http.listen", config.http.listen, "http.listen" not in config.given) as http,
@@ -79,15 +81,19 @@ class Node:
         self.fanout = Fanout(config.egress, config.limits.player_lag_s)
         self.catalog = Catalog(config.cache)
         self.streams = Streams(config, self.catalog, self.fanout)
-        self._load = LoadMeter(lambda: len(self.fanout), lambda: len(self.streams), lambda: self.fanout.sent)
-        self.gossip = Gossip(config, State.open(config), context, rtmp, http, lambda: self._load.load)
+        self._health = Health()
+        self._load = LoadMeter(self._counts, lambda: self._health.ill, config.node.capacity)
+        self._state = State.open(config)
+        self.gossip = Gossip(config, self._state, context, rtmp, http, lambda: self._load.load)
         self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
 
     async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._serve(rtmp, http, tasks.create_task)
-            chores = [tasks.create_task(work) for work in (self._load.run(), self.fanout.sweep(), self.streams.run())]
+            health = self._health.run(self._checks(rtmp, http))
+            work = (self._load.run(), health, self.fanout.sweep(), self.streams.run())
+            chores = [tasks.create_task(chore) for chore in work]
             on_ready()
             try:
                 await self._draining.wait()
@@ -130,6 +136,19 @@ class Node:
         await self._http.cleanup()
         await self.relay.stop()
         await self.gossip.stop()
+
+    def _counts(self) -> Counts:
+        return Counts(len(self.fanout), len(self.streams), sent=self.fanout.sent)
+
+    def _checks(self, rtmp: socket.socket, http: socket.socket) -> list[Check]:
+        """Of what this node may fall ill."""
+        return [
+            disk(self._state.directory),
+            descriptors,
+            answers("rtmp.listen", rtmp, RTMP),
+            answers("http.listen", http, HTTP),
+            passes(lambda: self.fanout.full, self.config.egress.pass_max_ms),
+        ]
 
     def _unready(self) -> str:
         if self._draining.is_set():

@@ -4,9 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.console import RenderableType
+from rich.text import Text
 
 from mesh.cli.output import api_options, short, show, styled, table
+
+ILL = "ill"
+"""What alone is told of an alive node that is not to be chosen; the API has both."""
 
 
 @click.command()
@@ -16,11 +20,18 @@ def nodes() -> None:
     show(_nodes, "nodes")
 
 
-def _nodes(reply: dict[str, Any]) -> Iterable[Table]:
+def _nodes(reply: dict[str, Any]) -> Iterable[RenderableType]:
     shown = table("node", "zone", "status", ">cpu", ">mem", ">in", ">out", ">players", ">streams", "address")
     for node in reply["nodes"]:
-        shown.add_row(node["name"], node["zone"], styled(node["status"]), *_load(node), _address(node))
+        shown.add_row(node["name"], node["zone"], styled(_status(node)), *_load(node), _address(node))
     yield shown
+    for node in reply["nodes"]:
+        if _status(node) == ILL:
+            yield Text(f"{node['name']} is ill: {node['load']['ill']}")
+
+
+def _status(node: dict[str, Any]) -> str:
+    return ILL if node["status"] == "alive" and node["load"].get("ill") else str(node["status"])
 
 
 def _load(node: dict[str, Any]) -> list[str]:

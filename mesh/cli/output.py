@@ -16,7 +16,7 @@ PIPE_COLUMNS = 240
 """The width where there is no terminal: nothing is cut or wrapped for the program that reads it."""
 STYLES = {
     **dict.fromkeys(("alive", "live", "serve", "open"), "green"),
-    **dict.fromkeys(("joining", "suspect", "draining", "stalled", "redirect"), "yellow"),
+    **dict.fromkeys(("joining", "ill", "suspect", "draining", "stalled", "redirect"), "yellow"),
     **dict.fromkeys(("dead", "unreachable", "refuse", "refused", "silent"), "red"),
     "left": "dim",
 }

@@ -45,7 +45,7 @@ class Rule(NamedTuple):
     expected: str
     """The end of the sentence "cache.bytes is 7, expected ..."."""
     read: Callable[[Any], Any] = lambda value: value
-    """The value for the dataclass; a table is read entry by entry, as (key, value). Raises `ValueError` if out of range."""
+    """The value for the dataclass; of a table, of each (key, value). Raises `ValueError` if it does not fit."""
 
 
 def _host(text: str) -> str:

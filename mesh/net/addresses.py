@@ -7,6 +7,7 @@ import psutil
 
 VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", "cali")
 """Interfaces whose addresses mean something on this host only."""
+LOOPBACK = "lo"
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -17,12 +18,17 @@ def usable() -> list[str]:
     found = {
         ip
         for name, addresses in psutil.net_if_addrs().items()
-        if not name.startswith(VIRTUAL) and name in stats and stats[name].isup
+        if (outward(name) or name == LOOPBACK) and name in stats and stats[name].isup
         for address in addresses
         if address.family in (socket.AF_INET, socket.AF_INET6) and "%" not in address.address
         for ip in [ipaddress.ip_address(address.address)]
     }
     return [str(ip) for ip in sorted(found, key=_rank)]
+
+
+def outward(interface: str) -> bool:
+    """Whether an interface of this name leads to other hosts."""
+    return interface != LOOPBACK and not interface.startswith(VIRTUAL)
 
 
 def trusted(host: str) -> bool:

@@ -2,29 +2,49 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
 
 import psutil
 
 from mesh.gossip.member import Load
+from mesh.net.addresses import outward
 
 PERIOD_S = 0.5
 TICK_S = 0.05
 """How often the event loop is asked to be on time."""
+LAGS = 5
+"""Periods of which the median lag is told: a single hiccup is no load."""
 SMOOTHING = 0.5
-LOOPBACK = "lo"
+INTERFACES_S = 10.0
+"""Between two looks at how fast the interfaces are."""
+
+
+class Counts(NamedTuple):
+    """What a node itself counts."""
+
+    players: int = 0
+    streams: int = 0
+    relays: int = 0
+    received: int = 0
+    """Bytes from publishers and other nodes."""
+    sent: int = 0
+    """Bytes to players and other nodes."""
 
 
 class LoadMeter:
     """Measures once each half second."""
 
-    def __init__(self, players: Callable[[], int], streams: Callable[[], int], sent: Callable[[], int]) -> None:
-        """`sent` counts the bytes that this node itself has sent to players."""
-        self._players = players
-        self._streams = streams
-        self._sent = sent
+    def __init__(self, counts: Callable[[], Counts], ill: Callable[[], str] = str, capacity_bps: int = 0) -> None:
+        """`ill` says what the node suffers from; the capacity is that of the fastest interface if none is given."""
+        self._counts = counts
+        self._ill = ill
+        self._capacity_bps = capacity_bps
         self._lag_s = 0.0
-        self._counted = (0.0, 0, 0, 0)
+        self._lags = deque([0.0], maxlen=LAGS)
+        self._carried = (0.0, 0, 0, 0, 0)
         self.load = Load()
 
     async def run(self) -> None:
@@ -32,22 +52,27 @@ class LoadMeter:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._measure())
             tasks.create_task(self._watch_the_loop())
+            if not self._capacity_bps:
+                tasks.create_task(self._watch_the_interfaces())
 
     async def _measure(self) -> None:
         psutil.cpu_percent()
         while True:
-            rx, tx = self._rates()
-            lag_ms, self._lag_s = self._lag_s * 1000, 0.0
-            old = self.load
+            counts = self._counts()
+            rx, tx = self._rates(counts)
+            self._lags.append(self._lag_s)
+            self._lag_s = 0.0
             self.load = Load(
-                cpu=_smooth(old.cpu, psutil.cpu_percent() / 100),
+                cpu=_smooth(self.load.cpu, psutil.cpu_percent() / 100),
                 mem=psutil.virtual_memory().percent / 100,
                 rx_bps=rx,
                 tx_bps=tx,
-                capacity_bps=_capacity_bps(),
-                players=self._players(),
-                streams=self._streams(),
-                loop_lag_ms=round(lag_ms, 1),
+                capacity_bps=self._capacity_bps,
+                players=counts.players,
+                streams=counts.streams,
+                loop_lag_ms=round(1000 * median(self._lags), 1),
+                ill=self._ill(),
+                relays=counts.relays,
             )
             await asyncio.sleep(PERIOD_S)
 
@@ -59,24 +84,26 @@ class LoadMeter:
             await asyncio.sleep(TICK_S)
             self._lag_s = max(self._lag_s, loop.time() - due)
 
-    def _rates(self) -> tuple[int, int]:
-        """What the interfaces carry; loopback counts for nothing but what this node sends over it."""
+    async def _watch_the_interfaces(self) -> None:
+        """The speed of the fastest interface that leads to others and knows its speed; 0 if none does."""
+        while True:
+            speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and outward(name)]
+            self._capacity_bps = max(speeds, default=0) * 1_000_000
+            await asyncio.sleep(INTERFACES_S)
+
+    def _rates(self, counts: Counts) -> tuple[int, int]:
+        """What the interfaces carry, or what this node itself does, which may stay on this host."""
         now = time.monotonic()
-        nics = [counters for name, counters in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
-        counts = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics), self._sent()
-        then, *before = self._counted
-        self._counted = now, *counts
+        nics = [counters for name, counters in psutil.net_io_counters(pernic=True).items() if outward(name)]
+        carried = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics)
+        then, *before = self._carried
+        self._carried = (now, *carried, counts.received, counts.sent)
         if not then or now <= then:
             return 0, 0
-        received, sent, served = (int((new - old) * 8 / (now - then)) for new, old in zip(counts, before, strict=True))
-        return received, max(sent, served)
+        rates = [int((new - old) * 8 / (now - then)) for new, old in zip(self._carried[1:], before, strict=True)]
+        received, sent, taken, served = [max(rate, 0) for rate in rates]
+        return max(received, taken), max(sent, served)
 
 
 def _smooth(old: float, new: float) -> float:
     return round(old + SMOOTHING * (new - old), 3)
-
-
-def _capacity_bps() -> int:
-    """The speed of the fastest interface that is up and knows its speed; 0 if none does."""
-    speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and name != LOOPBACK]
-    return max(speeds, default=0) * 1_000_000

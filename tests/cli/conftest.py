@@ -26,10 +26,13 @@ LOAD = {
 }
 
 
-def node(name, status="alive", zone="fra", http="http://10.0.0.1:8080"):
+FULL = "disk of node.data_dir is full"
+
+
+def node(name, status="alive", zone="fra", http="http://10.0.0.1:8080", ill=""):
     urls = {"rtmp": "rtmp://10.0.0.1:1935", "http": http}
-    return {"id": name * 32, "name": name, "zone": zone, "status": status, "incarnation": 1, "urls": urls, "load": LOAD,
-            "links": {}}  # fmt: skip
+    return {"id": name * 32, "name": name, "zone": zone, "status": status, "incarnation": 1, "urls": urls,
+            "load": LOAD | {"ill": ill}, "links": {}}  # fmt: skip
 
 
 STREAM = {
@@ -97,7 +100,7 @@ def answer(path, query):
     """The status and the body at this address."""
     match path.split("/"):
         case ["", "api", "v1", "nodes"]:
-            return 200, {"nodes": [node("a"), node("b", "draining", ""), node("c", "dead")]}
+            return 200, {"nodes": [node("a"), node("b", "draining", ""), node("c", "dead"), node("d", ill=FULL)]}
         case ["", "api", "v1", "streams"]:
             return 200, {"streams": [STREAM, ORPHAN]}
         case ["", "api", "v1", "streams", "live", name]:

@@ -1,38 +1,70 @@
 import asyncio
 import time
+from statistics import median
 
-from mesh.net.load import PERIOD_S, LoadMeter
+import psutil
+import pytest
+
+from mesh.net import load
+from mesh.net.addresses import outward
+from mesh.net.load import LAGS, Counts, LoadMeter
+from tests.net.asynctest import until
+
+PERIOD_S = 0.1
 
 
-def measured(meter: LoadMeter, stall_s: float = 0) -> None:
+@pytest.fixture(autouse=True)
+def haste(monkeypatch):
+    monkeypatch.setattr(load, "PERIOD_S", PERIOD_S)
+
+
+def measured(meter: LoadMeter, *stalls_s: float) -> None:
+    """Let it measure, with the loop blocked for so long in one period after the other."""
+
     async def run() -> None:
         measuring = asyncio.create_task(meter.run())
-        await asyncio.sleep(PERIOD_S / 2)
-        time.sleep(stall_s)  # noqa: ASYNC251 - a loop that is blocked is what is measured
-        await asyncio.sleep(PERIOD_S)
+        for stall_s in stalls_s or (0, 0):
+            before = meter.load
+            time.sleep(stall_s)  # noqa: ASYNC251 - a loop that is blocked is what is measured
+            await until(lambda before=before: meter.load is not before)
         measuring.cancel()
 
     asyncio.run(run())
 
 
-def test_players_and_streams_are_counted_and_shares_are_shares() -> None:
-    meter = LoadMeter(players=lambda: 7, streams=lambda: 3, sent=lambda: 0)
+def test_what_is_counted_is_told_and_shares_are_shares() -> None:
+    meter = LoadMeter(lambda: Counts(players=7, streams=3, relays=2), lambda: "out of sorts", capacity_bps=10**9)
     measured(meter)
-    load = meter.load
-    assert (load.players, load.streams) == (7, 3)
-    assert 0 <= load.cpu <= 1
-    assert 0 < load.mem < 1
-    assert load.rx_bps >= 0 <= load.tx_bps
+    told = meter.load
+    assert (told.players, told.streams, told.relays, told.ill, told.capacity_bps) == (7, 3, 2, "out of sorts", 10**9)
+    assert 0 <= told.cpu <= 1
+    assert 0 < told.mem < 1
+    assert told.rx_bps >= 0 <= told.tx_bps
 
 
-def test_what_the_node_sends_counts_even_over_loopback() -> None:
+def test_what_the_node_receives_and_sends_counts_even_over_loopback() -> None:
     clock = time.monotonic()
-    meter = LoadMeter(players=lambda: 0, streams=lambda: 0, sent=lambda: int((time.monotonic() - clock) * 125_000_000))
+
+    def counts() -> Counts:
+        spent = time.monotonic() - clock
+        return Counts(received=int(spent * 75_000_000), sent=int(spent * 125_000_000))
+
+    meter = LoadMeter(counts)
     measured(meter)
-    assert meter.load.tx_bps > 500_000_000
+    assert 500_000_000 < meter.load.rx_bps < 800_000_000 < meter.load.tx_bps < 1_200_000_000
 
 
-def test_a_blocked_loop_shows_as_lag() -> None:
-    meter = LoadMeter(players=lambda: 0, streams=lambda: 0, sent=lambda: 0)
-    measured(meter, stall_s=0.2)
+def test_capacity_is_learned_from_the_fastest_interface_that_leads_to_others() -> None:
+    meter = LoadMeter(Counts)
+    measured(meter)
+    speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if outward(name) and stats.isup]
+    assert meter.load.capacity_bps == max(speeds, default=0) * 10**6
+
+
+def test_one_hiccup_of_the_loop_is_no_lag_but_a_loop_that_is_always_late_is() -> None:
+    meter = LoadMeter(Counts)
+    measured(meter, 0, 0, 0.4, 0, 0)
+    assert meter.load.loop_lag_ms < 100
+    measured(meter, *[0.2] * LAGS)
     assert meter.load.loop_lag_ms >= 150
+    assert meter.load.loop_lag_ms == pytest.approx(1000 * median(meter._lags), abs=0.1)

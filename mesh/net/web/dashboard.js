@@ -25,8 +25,11 @@ const STREAM_COLUMNS = [
 ];
 
 function nodeName(node) {
-  const name = h("span", { class: `dot ${node.status}` }, h("a", { href: node.urls.http }, node.name));
-  return node.status === "alive" ? name : [name, h("div", { class: "faint" }, node.status)];
+  const link = h("a", { href: node.urls.http }, node.name);
+  const alive = node.status === "alive";
+  const name = h("span", { class: `dot ${alive && node.load.ill ? "ill" : node.status}` }, link);
+  const says = alive ? node.load.ill : node.status;
+  return says ? [name, h("div", { class: "faint" }, says)] : name;
 }
 
 function meter(share, text = `${Math.round(share * 100)} %`) {
