@@ -4,6 +4,7 @@ The parts of a membership (introductions, suspicion, synchronization) meet here:
 has learned, and the roster keeps tables, subscriptions and digest in step and tells what changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -95,15 +96,18 @@ class Roster:
         self._overlay = overlay
         self._entries: dict[str, dict[str, Lead | Replica]] = {card.id: {}}
         self._digest: int | None = None
+        self._living: list[Peer] | None = None
 
     @property
     def me(self) -> Member:
         """This node."""
         return self.tables.members[self.card.id]
 
-    def living(self) -> list[Peer]:
+    def living(self) -> Sequence[Peer]:
         """The peers that are neither dead nor left."""
-        return [peer for peer in self.peers.values() if peer.living]
+        if self._living is None:
+            self._living = [peer for peer in self.peers.values() if peer.living]
+        return self._living
 
     def period(self) -> float:
         """Seconds between this node's heartbeats."""
@@ -211,8 +215,8 @@ class Roster:
         """Subscribe to those peers whom the overlay wants heard, and to the dead for a while."""
         self._digest = None
         heard = {*self._overlay.neighbours([peer.id for peer in self.living()])}
-        for peer in self.peers.values():
-            if peer.living and peer.route:
+        for peer in self.living():
+            if peer.route:
                 address = Address(peer.route.host, peer.member.card.gossip)
                 self._subscribe(peer, address if peer.id in heard else None)
 
@@ -234,7 +238,7 @@ class Roster:
             self.outbox.tell(Subscribe(address))
 
     def _set(self, member: Member) -> None:
-        self._digest = None
+        self._digest = self._living = None
         old = self.tables.members.get(member.id)
         self.tables.set_member(member)
         self.outbox.tell(MemberChanged(member.id, old, member))
@@ -243,6 +247,7 @@ class Roster:
         self._subscribe(peer, None)
         self.show(peer.id, [(key, 0, None) for key in peer.copy.entries])
         del self.peers[peer.id], self._entries[peer.id]
+        self._living = None
         for links in (self.links, *(other.links for other in self.peers.values())):
             links.pop(peer.id, None)
         self.tables.forget_member(peer.id)
