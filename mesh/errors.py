@@ -9,7 +9,7 @@
     ├── StreamError            the stream cannot be had as asked
     │   ├── StreamNotFound     no node has it
     │   ├── StreamTaken        it is live already, somewhere in the mesh
-    │   ├── NoRoom             no node can take one more client
+    │   ├── NoRoom             no node can serve the client now
     │   └── NotAllowed         this client may not
     └── LinkError              the network between nodes
 
@@ -55,7 +55,7 @@ class StreamTaken(StreamError):
 
 
 class NoRoom(StreamError):
-    """No node can take one more client."""
+    """No node can serve the client now; later one may."""
 
 
 class NotAllowed(StreamError):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mesh.balance.policy import Redirect, Request
 from mesh.config import Config
-from mesh.errors import NotAllowed, StreamNotFound
+from mesh.errors import NoRoom, NotAllowed, StreamNotFound
 from mesh.gossip.event import Event, LeadChanged
 from mesh.gossip.tables import Tables
 from mesh.net.addresses import trusted
@@ -121,13 +121,13 @@ class Streams:
                     await self._changed.wait()
 
     async def _attach(self, key: str) -> Stream:
-        """The stream, fetched if need be. Raises `StreamNotFound` if it cannot be had."""
+        """The stream, fetched if need be. Raises `StreamNotFound` if it is over, `NoRoom` if nobody delivers it."""
         stream = self._wanted(key)
         try:
             async with asyncio.timeout(OPEN_S):
                 await stream.opened.wait()
         except TimeoutError:
-            raise StreamNotFound(f"{key} did not open within {OPEN_S:g} s") from None
+            raise NoRoom(f"{key} did not open within {OPEN_S:g} s") from None
         if self._streams.get(key) is not stream:
             raise StreamNotFound(f"{key} has ended")
         return stream

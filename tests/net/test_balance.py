@@ -1,13 +1,16 @@
 """What a node's own knowledge adds to place(); the rest of it is tried through `net.http` and `net.api`."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from mesh.balance.policy import Action, Redirect, Request, Serve
 from mesh.errors import NoRoom, StreamNotFound
+from mesh.gossip.member import Lead, LeadState
+from mesh.node import Node
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import HEADERS, HOST, Poster, gop, meshed
+from tests.net.nodes import HEADERS, HOST, Client, Mesh, Poster, gop, http, meshed
 
 ZONES = {"balance.zones": '{"10.0.0.0/8" = "west", "10.1.0.0/16" = "east"}'}
 
@@ -45,3 +48,43 @@ async def test_a_mesh_may_be_told_to_redirect_nobody(tmp_path: Path) -> None:
         await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
         await until(lambda: b.gossip.tables.leader("live/x"))
         assert b.streams.balance.send(Request("live/x")) is None
+
+
+async def followed(mesh: Mesh, node: Node, request: str, *headers: str) -> tuple[str, int]:
+    """The names of the nodes that a client comes to, and what the last of them answers."""
+    method, target = request.split(" ")
+    names = node.config.node.name
+    while True:
+        client = await Client.ask(http(node), f"{method} {target}", *headers)
+        head = await client.head()
+        client.close()
+        status, told = int(head.split(" ")[1]), urlsplit(head.partition("Location: ")[2].partition("\r\n")[0])
+        if status not in (302, 307):
+            return names, status
+        (node,) = [other for other in mesh if http(other) == told.port]
+        names, target = names + node.config.node.name, f"{told.path}?{told.query}"
+
+
+async def ring(mesh: Mesh) -> None:
+    """Start a, b and c, each of which believes that all clients are in the zone of the next."""
+    for name, after in ("a", "b"), ("b", "c"), ("c", "a"):
+        await mesh.start(name, node__zone=name, balance__zones=f'{{"{HOST}/32" = "{after}"}}')
+    await mesh.settled()
+
+
+@asynctest
+async def test_where_zones_disagree_a_player_is_sent_on_once(tmp_path: Path) -> None:
+    async with meshed(tmp_path) as mesh:
+        await ring(mesh)
+        await Poster.begin(mesh[0], "/live/x?redirect=0", *HEADERS, *gop(0))
+        await until(lambda: all(node.gossip.tables.leader("live/x") for node in mesh))
+        ways = [await followed(mesh, node, "GET /live/x.flv") for node in mesh]
+        assert ways == [("ab", 200), ("bc", 200), ("ca", 200)]
+
+
+@asynctest
+async def test_where_each_believes_that_the_other_leads_a_player_is_sent_on_once_and_refused(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as mesh:
+        for node, other in zip(mesh, reversed(mesh), strict=True):
+            node.gossip.tables.set_entry(Lead(other.gossip.id, "live/x", 1, LeadState.LIVE))
+        assert [await followed(mesh, node, "GET /live/x.flv") for node in mesh] == [("ab", 404), ("ba", 404)]

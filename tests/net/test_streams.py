@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from mesh.balance.policy import Request
-from mesh.errors import StreamError, StreamNotFound
+from mesh.errors import NoRoom, StreamError, StreamNotFound
 from mesh.gossip.member import LeadState
 from mesh.media.flv import Tag
 from mesh.node import Node
@@ -311,7 +311,7 @@ async def test_a_supplier_that_does_not_answer_is_not_waited_for_for_long(tmp_pa
         await publish(a, "http", *HEADERS, *gop(0))
         await until(lambda: row(b) == ("a", []))
         with mock.patch("mesh.net.streams.OPEN_S", 0.2), mock.patch.object(b.gossip, "send", lambda *_: False):
-            with pytest.raises(StreamNotFound, match=r"live/x did not open within 0.2 s"):
+            with pytest.raises(NoRoom, match=r"live/x did not open within 0.2 s"):
                 await b.streams.play(Request("live/x", redirect=False))
             await until(lambda: not len(b.streams))
         player = await Player.begin(b, "/live/x.flv?redirect=0")
