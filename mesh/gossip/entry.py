@@ -31,6 +31,7 @@ class LeadValue:
     video: str
     audio: str
     kbps: int
+    over: str = ""
 
 
 @message(26)
@@ -47,7 +48,7 @@ def encode_entry(entry: Card | Lead | Replica) -> tuple[str, bytes]:
         case Card():
             return CARD, encode(CardValue(entry))
         case Lead():
-            value = LeadValue(entry.epoch, str(entry.state), entry.video, entry.audio, entry.kbps)
+            value = LeadValue(entry.epoch, str(entry.state), entry.video, entry.audio, entry.kbps, entry.over)
             return LEAD + entry.stream, encode(value)
         case Replica():
             return REPLICA + entry.stream, encode(ReplicaValue(entry.epoch, entry.supplier, entry.path))
@@ -64,7 +65,8 @@ def decode_entry(origin: str, key: str, value: bytes) -> Card | Lead | Replica |
             return None
         if isinstance(content, LeadValue) and key == LEAD + stream:
             state = LeadState(content.state)
-            return Lead(origin, stream, content.epoch, state, content.video, content.audio, content.kbps)
+            video, audio = content.video, content.audio
+            return Lead(origin, stream, content.epoch, state, video, audio, content.kbps, content.over)
         if isinstance(content, ReplicaValue) and key == REPLICA + stream:
             return Replica(origin, stream, content.epoch, content.supplier, content.path)
     except (WireError, ValueError):

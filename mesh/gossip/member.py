@@ -121,6 +121,8 @@ class LeadState(StrEnum):
     LIVE = "live"
     STALLED = "stalled"
     """Led, but silent for longer than `stream.silence_s`."""
+    STANDBY = "standby"
+    """Published here too, and not needed: it takes over when the leader is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Lead:
     audio: str = ""
     """Like "aac 48000x2", empty without audio."""
     kbps: int = 0
+    over: str = ""
+    """The node it has taken the stream from with that node's knowledge, so that this is settled between them."""
 
 
 @dataclass(frozen=True, slots=True)

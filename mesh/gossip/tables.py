@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mesh.gossip.member import Lead, LeadState, Member, Replica
 
+LEADING = frozenset({LeadState.LIVE, LeadState.STALLED})
 PREFIX = 6
 """Digits of its id that tell a node from an older one of the same name."""
 
@@ -59,13 +60,13 @@ class Tables:
         return [stream for stream in known if self.leads(stream) or self.replicas(stream)]
 
     def leads(self, stream: str) -> list[Lead]:
-        """Who leads this stream or claims to, the highest (epoch, node) first."""
+        """Who leads this stream, claims to or waits to, the highest (epoch, node) first."""
         leads = [lead for lead in self._leads.get(stream, {}).values() if self._living(lead.node)]
         return sorted(leads, key=lambda lead: (lead.epoch, lead.node), reverse=True)
 
     def leader(self, stream: str) -> Lead | None:
-        """The one that is the stream: the highest (epoch, node), claims excluded."""
-        return next((lead for lead in self.leads(stream) if lead.state != LeadState.CLAIM), None)
+        """The one that is the stream: the highest (epoch, node) of those that lead it."""
+        return next((lead for lead in self.leads(stream) if lead.state in LEADING), None)
 
     def replicas(self, stream: str) -> list[Replica]:
         """Who holds a copy of this stream's log, in the order of their ids."""

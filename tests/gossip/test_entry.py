@@ -12,6 +12,7 @@ ME = card(1).id
 CASES = [
     card(1),
     Lead(ME, "live/x", 3, LeadState.CLAIM),
+    Lead(ME, "live/x", 3, LeadState.STANDBY, over="b" * 32),
     Lead(ME, "live/x", 3, LeadState.STALLED, "h264 1280x720", "aac 48000x2", 2500),
     Replica(ME, "live/a b", MAX_EPOCH, card(2).id, (card(3).id, card(2).id)),
     Replica(ME, "live/y", 1, "", ()),

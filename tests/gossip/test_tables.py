@@ -19,8 +19,9 @@ def test_the_highest_epoch_and_then_the_highest_node_leads():
     assert tables.leader("live/x") == lead(3, epoch=3)
 
 
-def test_a_claim_is_no_leader():
-    claim = lead(2, epoch=9, state=LeadState.CLAIM)
+@pytest.mark.parametrize("state", [LeadState.CLAIM, LeadState.STANDBY])
+def test_who_claims_or_waits_is_no_leader(state):
+    claim = lead(2, epoch=9, state=state)
     tables = Tables(ID[0], map(member, range(3)), [claim, lead(1, state=LeadState.STALLED)])
     assert tables.leads("live/x")[0] == claim
     assert tables.leader("live/x") == lead(1, state=LeadState.STALLED)

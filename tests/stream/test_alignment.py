@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.media.frame import Frame, Kind
+from mesh.stream.alignment import Alignment
 from mesh.stream.leader import Leader
 from mesh.stream.log import StreamLog
-from mesh.stream.standby import Standby
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, roomy
 
 TICK_MS = 250
@@ -74,20 +74,20 @@ class Pair:
     def __init__(self) -> None:
         self.log, self.own = roomy("live/x"), roomy("own")
         self.first, self.second = Leader(self.log, 1, "n1"), Leader(self.own, 1, "n2")
-        self.standby = Standby(self.own, self.log)
+        self.alignment = Alignment(self.own, self.log)
 
     def run(self, *acts: Iterator[tuple[int, Callable[[], None]]], until_s: float = 60) -> None:
         """Let publishers write, and compare from time to time."""
         due = TICK_MS
         for at, act in takewhile(lambda act: act[0] < until_s * 1000, heapq.merge(*acts, key=lambda act: act[0])):
             while at >= due:
-                self.standby.compare()
+                self.alignment.compare()
                 due += TICK_MS
             act()
 
     def take_over(self) -> None:
         """The first publisher is gone: the second goes on."""
-        shift, rest = self.standby.shift, self.standby.rest()
+        shift, rest = self.alignment.shift, self.alignment.rest()
         assert shift is not None
         self.second.go_on(self.log, 2, "n2", shift, rest)
 
@@ -115,7 +115,7 @@ def test_the_same_encoder_is_aligned_after_two_gops_and_goes_on_without_a_seam(n
     encoder, pair = ENCODERS[name], Pair()
     first = publish(pair.first, encoder(), 5, max(0, -late_ms))
     pair.run(first, publish(pair.second, encoder(), 5, max(0, late_ms), clock_ms=777_000))
-    assert pair.standby.shift == -777_000
+    assert pair.alignment.shift == -777_000
     pair.take_over()
     assert_seamless(pair, encoder, 5)
 
@@ -123,7 +123,7 @@ def test_the_same_encoder_is_aligned_after_two_gops_and_goes_on_without_a_seam(n
 def test_silence_alone_is_aligned_by_when_it_arrives() -> None:
     pair = Pair()
     pair.run(publish(pair.first, silence(), 5), publish(pair.second, silence(), 5, 2, clock_ms=777_000))
-    assert pair.standby.shift == -777_000
+    assert pair.alignment.shift == -777_000
 
 
 def test_the_stream_is_taken_over_where_it_ended_however_far_ahead_the_standby_is() -> None:
@@ -143,16 +143,16 @@ def test_a_standby_that_is_behind_goes_on_when_it_has_caught_up() -> None:
 def test_nothing_is_confirmed_before_two_gops() -> None:
     pair = Pair()
     pair.run(publish(pair.first, moving(50), 4), publish(pair.second, moving(50), 4))
-    assert pair.standby.shift is None
+    assert pair.alignment.shift is None
     pair = Pair()
     pair.run(publish(pair.first, moving(50), 5), publish(pair.second, moving(50), 5))
-    assert pair.standby.shift == 0
+    assert pair.alignment.shift == 0
 
 
 def test_another_encoder_is_never_aligned() -> None:
     pair = Pair()
     pair.run(publish(pair.first, moving(), 8), publish(pair.second, moving(seed="other"), 8))
-    assert pair.standby.shift is None
+    assert pair.alignment.shift is None
 
 
 def test_what_is_shared_only_for_a_while_is_aligned_no_more_once_it_differs() -> None:
@@ -161,10 +161,10 @@ def test_what_is_shared_only_for_a_while_is_aligned_no_more_once_it_differs() ->
 
     pair = Pair()
     pair.run(publish(pair.first, moving(), 8), publish(pair.second, parting(), 8), until_s=4)
-    assert pair.standby.shift == 0
+    assert pair.alignment.shift == 0
     pair = Pair()
     pair.run(publish(pair.first, moving(), 8), publish(pair.second, parting(), 8))
-    assert pair.standby.shift is None
+    assert pair.alignment.shift is None
 
 
 def test_frames_that_the_standbys_publisher_dropped_cost_the_alignment_until_two_gops_fit_again() -> None:
@@ -175,14 +175,14 @@ def test_frames_that_the_standbys_publisher_dropped_cost_the_alignment_until_two
     for seconds in (3.9, 5, 8):
         pair = Pair()
         pair.run(publish(pair.first, moving(), seconds), publish(pair.second, dropping(), seconds))
-        aligned.append(pair.standby.shift)
+        aligned.append(pair.alignment.shift)
     assert aligned == [0, None, 0]
 
 
 def test_what_is_kept_for_comparison_is_bounded() -> None:
     pair = Pair()
     pair.run(publish(pair.first, moving(), 50), publish(pair.second, moving(seed="other"), 50))
-    assert len(pair.standby._mine) < 20 * 75 and len(pair.standby._theirs) < 12 * 75
+    assert len(pair.alignment._mine) < 20 * 75 and len(pair.alignment._theirs) < 12 * 75
 
 
 @settings(max_examples=40, deadline=None)

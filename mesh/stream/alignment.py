@@ -1,4 +1,4 @@
-"""Standby: how a second publisher's frames lie to those of the stream, so that he can take over between two of them.
+"""Alignment: how a second publisher's frames lie to those of the stream, so that he can take over between two of them.
 
 If both come from one encoder, the frames are the same and their times differ by one constant. That shift is confirmed
 over two GOPs, frame by frame. A still picture and silence repeat their payloads, so several shifts may fit: then the
@@ -25,8 +25,8 @@ LATE_MS = 500
 """After this the like of a frame has come, if it comes: before, one that only looks like it could be taken for it."""
 
 
-class Standby:
-    """A publisher's frames in a log of their own, beside the log of the stream."""
+class Alignment:
+    """A standby's frames, in a log of their own, beside the log of the stream."""
 
     def __init__(self, own: StreamLog, log: StreamLog) -> None:
         self.own = own
