@@ -7,13 +7,11 @@ import ipaddress
 from collections.abc import Iterable
 
 from mesh.config.zone import Costs, Zones, prefix
-from mesh.gossip.member import Member
+from mesh.gossip.member import Link, Member
 from mesh.gossip.tables import Tables
 
-BAND_MS = 10.0
-"""Round trips are compared in steps of this: less is jitter, not distance."""
-UNKNOWN = 1 << 16
-"""The distance of a node that was not measured: farther than any that was."""
+CLOSE, FAR = Link(0.0, 0.0), Link(200.0, 0.0)
+"""Links that nobody has measured yet, within a zone and beyond."""
 
 
 def zone_of(ip: str, zones: Zones, places: Iterable[str] = ()) -> str:
@@ -39,9 +37,14 @@ def client_zone(zone: str, tables: Tables) -> str:
     return zone or tables.members[tables.me].zone
 
 
-def distance(member: Member, zone: str, tables: Tables) -> int:
-    """How far a node is from a zone, in steps of the round trip from here; 0 within the zone."""
-    if member.zone == zone or member.id == tables.me:
-        return 0
-    link = tables.members[tables.me].links.get(member.id)
-    return min(int(link.rtt_ms / BAND_MS), UNKNOWN) if link else UNKNOWN
+def witness(zone: str, tables: Tables) -> Member:
+    """The node whose links tell how far others are from a zone: this one, if it is there or nobody is."""
+    me = tables.members[tables.me]
+    there = (tables.members[node] for node in tables.zones.get(zone, ()))
+    return me if me.zone == zone else next((member for member in there if member.status.living), me)
+
+
+def link(near: Member, far: Member) -> Link:
+    """The way between two nodes, as either of them measured it; if neither did, they are close only within a zone."""
+    known = near.links.get(far.id) or far.links.get(near.id)
+    return known or (CLOSE if near.zone == far.zone else FAR)

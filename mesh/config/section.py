@@ -20,7 +20,7 @@ from mesh.config.rule import (
     Switch,
     Word,
 )
-from mesh.config.weight import LIMITS, WEIGHTS, Algorithm, Limits, Margin, Policy, Weights
+from mesh.config.weight import LIMITS, SUPPLY, WEIGHTS, Algorithm, Limits, Margin, Policy, Supply, Weights
 from mesh.config.zone import Costs, Zones
 
 
@@ -142,6 +142,8 @@ class BalanceConfig:
     """Seconds in which a node that has just started is filled, instead of in a rush."""
     weights: Weights = field(default_factory=lambda: dict(WEIGHTS))
     """What each term of a score, from 0 to 1, counts for under `weighted`; those left out keep these."""
+    supply: Supply = field(default_factory=lambda: dict(SUPPLY))
+    """The same for a node that chooses from whom to fetch a stream; those left out keep these."""
     limits: Limits = field(default_factory=lambda: dict(LIMITS))
     """Where a node is full: shares of what it has, milliseconds of its event loop, players (0: any number)."""
     redirect: Switch = True

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh import config
-from mesh.balance.locality import UNKNOWN, client_zone, cost, distance, zone_of
+from mesh.balance.locality import CLOSE, FAR, client_zone, cost, link, witness, zone_of
 from mesh.config.zone import prefix
 from mesh.gossip.member import Card, Link, Member
 from mesh.gossip.tables import Tables
@@ -78,10 +78,15 @@ def test_a_client_of_no_known_zone_has_that_of_the_node_it_asked():
     assert client_zone("ams", TABLES) == "ams"
 
 
-@pytest.mark.parametrize(("node", "steps"), [("a", 0), ("b", 0), ("c", 0), ("d", 3), ("e", UNKNOWN), ("f", UNKNOWN)])
-def test_distance_is_nothing_within_the_zone_and_the_measured_round_trip_beyond(node, steps):
-    assert distance(TABLES.members[node], "fra", TABLES) == steps
+def test_the_way_to_a_node_is_as_its_zone_measured_it_or_as_the_node_did():
+    a, d, e = (TABLES.members[node] for node in "ade")
+    assert link(a, d) is a.links["d"]
+    assert link(d, a) is a.links["d"]
+    assert (link(a, a), link(e, e)) == (CLOSE, CLOSE)
+    assert link(d, e) == FAR
 
 
-def test_for_a_client_of_another_zone_its_nodes_and_this_one_are_the_closest():
-    assert [distance(TABLES.members[node], "syd", TABLES) for node in "aebd"] == [0, 0, 0, 3]
+def test_what_a_zone_is_near_to_its_own_nodes_say():
+    assert witness("fra", TABLES) is TABLES.members["a"]
+    assert witness("ams", TABLES).zone == "ams"
+    assert witness("mars", TABLES) is TABLES.members["a"]

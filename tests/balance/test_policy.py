@@ -32,8 +32,11 @@ def tables(*members, entries=(), me="a"):
     return Tables(me, members, entries)
 
 
+CONFIG = BalanceConfig(ramp_s=0)
+
+
 def place(request, tables):
-    return policy.place(request, tables, BalanceConfig(), InFlight(), random.Random(1), 0.0)
+    return policy.place(request, tables, CONFIG, InFlight(), random.Random(1), 0.0)
 
 
 def ask(tables, **request):
@@ -58,7 +61,7 @@ PLAY = {
         [lead("b"), replica("c")],
         {},
         "c",
-        {"b": "is busier"},
+        {"b": "has a busier CPU"},
     ),
     "a zone with room keeps its players": (
         [member("a", "fra"), member("b", "ams")],
@@ -183,19 +186,26 @@ PLAY = {
 
 PUBLISH = {
     "a publisher is taken where it comes": ([A, B], [], {}, "a", {"b": "is not the node that was asked"}),
-    "a publisher is taken here even if its zone is elsewhere": (
+    "a publisher is sent to its own zone": (
         [member("a", "fra"), member("b", "ams")],
         [],
         {"zone": "ams"},
+        "b",
+        {"a": "is in another zone"},
+    ),
+    "an rtmp publisher is taken where it comes, wherever its zone": (
+        [member("a", "fra"), member("b", "ams", load=BUSY)],
+        [],
+        {"zone": "ams", **RTMP},
         "a",
-        {"b": "is not the node that was asked"},
+        {"b": "is not the node that was asked: rtmp clients follow no redirect"},
     ),
     "a full node sends an HTTP publisher on": (
         [member("a", load=FULL), member("b", load=BUSY), C],
         [],
         {},
         "c",
-        {"a": "is full: memory at 99%", "b": "is busier"},
+        {"a": "is full: memory at 99%", "b": "has a busier CPU"},
     ),
     "a full node keeps its HTTP publishers in the zone": (
         [member("a", "fra", load=FULL), member("b", "ams"), member("c", "fra", load=BUSY)],
@@ -265,16 +275,22 @@ def test_reasons_say_who_takes_it_and_why_not_the_node_that_was_asked():
     )
 
 
-def test_equals_draw_by_stream_so_every_node_draws_the_same_and_all_get_their_share():
-    nodes = [member(name) for name in "abcde"]
-    winners = []
-    for number in range(400):
-        stream = f"live/{number}"
-        entries = [Replica(name, stream, 1, "x", ("x",)) for name in "bcde"]
-        placements = [place(Request(stream), Tables("a", order, entries)) for order in (nodes, nodes[::-1])]
-        assert placements[0].node == placements[1].node
-        winners.append(placements[0].node)
-    assert all(70 < winners.count(name) < 130 for name in "bcde")
+HOLDERS = [Replica(name, "live/x", 1, "x", ("x",)) for name in "bcdefghij"]
+MESH = tables(*map(member, "abcdefghij"), entries=HOLDERS)
+
+
+def test_equals_draw_so_that_all_of_them_get_their_share():
+    chance = random.Random(1)
+    nodes = [policy.place(Request("live/x"), MESH, CONFIG, InFlight(), chance, 0.0).node for _ in range(900)]
+    assert all(60 < nodes.count(holder.node) < 140 for holder in HOLDERS)
+
+
+def test_two_balancers_do_not_draw_alike():
+    drawn = [
+        [policy.place(Request("live/x"), MESH, CONFIG, InFlight(), chance, 0.0).node for _ in range(50)]
+        for chance in (random.Random(1), random.Random(2))
+    ]
+    assert sum(one == other for one, other in zip(*drawn, strict=True)) < 20
 
 
 def test_whoever_is_chosen_is_alive_and_has_room_whatever_the_tables_say():

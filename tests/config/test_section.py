@@ -8,7 +8,7 @@ import pytest
 
 from mesh.config import Config, load
 from mesh.config.source import RULES, SECTIONS
-from mesh.config.weight import LIMITS, WEIGHTS
+from mesh.config.weight import LIMITS, SUPPLY, WEIGHTS
 
 REFERENCE = Path("configs/reference.toml")
 
@@ -88,6 +88,7 @@ def test_the_contract_has_these_keys_and_defaults():
             "margin": 0.2,
             "ramp_s": 60,
             "weights": WEIGHTS,
+            "supply": SUPPLY,
             "limits": LIMITS,
             "redirect": True,
             "zones": {},

@@ -1,7 +1,7 @@
 import pytest
 
 from mesh.config import load
-from mesh.config.weight import ALIASES, LIMITS, MOST_LIMITS, POLICIES, WEIGHTS
+from mesh.config.weight import ALIASES, LIMITS, POLICIES, RANGES, WEIGHTS
 from mesh.errors import ConfigError
 
 BAD = {
@@ -11,8 +11,9 @@ BAD = {
     "balance.weights={zone=1001}": 'balance.weights."zone" is 1001, expected a number from 0 to 1000 for zone, cost,',
     "balance.weights={zone=true}": 'balance.weights."zone" is true, expected a number',
     "balance.weights={zones=1}": 'balance.weights."zones" is 1, expected a number',
+    "balance.supply={zone=1}": 'balance.supply."zone" is 1, expected a number from 0 to 1000 for cost, room,',
     "balance.weights=7": "balance.weights is 7, expected a number",
-    "balance.limits={cpu=1.5}": 'balance.limits."cpu" is 1.5, expected 0 to 1 for cpu, 0 to 1 for memory,',
+    "balance.limits={cpu=1.5}": 'balance.limits."cpu" is 1.5, expected 0.1 to 1 for cpu, 0.1 to 1 for memory,',
     "balance.limits={lag_ms=nan}": 'balance.limits."lag_ms" is NaN, expected',
 }
 
@@ -36,4 +37,4 @@ def test_a_table_takes_some_of_the_terms():
 
 def test_policies_weigh_terms_that_there_are():
     assert {term for weights in POLICIES.values() for term in weights} <= set(WEIGHTS)
-    assert LIMITS.keys() == MOST_LIMITS.keys()
+    assert LIMITS.keys() == RANGES.keys()

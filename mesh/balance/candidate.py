@@ -1,0 +1,130 @@
+"""Judge: whether a node can take a client at all, and how good it would be for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+
+from mesh.balance.inflight import InFlight
+from mesh.balance.load import full
+from mesh.balance.locality import client_zone, cost, link, witness
+from mesh.balance.request import Action, Request
+from mesh.balance.supply import HEARD
+from mesh.balance.term import PLACE, Sight, score, values
+from mesh.config import BalanceConfig
+from mesh.config.weight import LIMITS, POLICIES, WEIGHTS
+from mesh.gossip.member import Load, Member, Status
+from mesh.gossip.tables import Tables
+
+YOUNGEST = 0.05
+"""The share of its capacity that a node may fill at once after its start."""
+SOME = 3
+"""Nodes that tell how far their zone is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One node in the light of one request."""
+
+    node: str
+    zone: str
+    role: str
+    """What it has of the stream: "leader", "replica" or nothing."""
+    here: bool
+    """Whether it is the node that was asked."""
+    terms: Mapping[str, float]
+    """What its score is made of, each from 0 to 1."""
+    score: float
+    """The lower the better."""
+    draw: float
+    """Decides among equals, the lowest wins: by the session if there is one, else by chance."""
+    lost: str = ""
+    """Why it was not chosen; empty for the one that was."""
+
+
+def rank(*words: str) -> str:
+    """A number that has nothing to do with these words but is always the same for them, written like a node's id."""
+    return blake2b(" ".join(words).encode(), digest_size=16).hexdigest()
+
+
+def roles(stream: str, tables: Tables) -> dict[str, str]:
+    """Who has the stream, and as what; some of them may be dead."""
+    found = dict.fromkeys(tables.holders(stream), "replica")
+    if leader := tables.leader(stream):
+        found[leader.node] = "leader"
+    return found
+
+
+def weights(config: BalanceConfig, action: Action) -> dict[str, float]:
+    """What each term counts for. To send a publisher elsewhere must be worth as much as to fetch a stream."""
+    weighed = POLICIES[config.policy] or {**WEIGHTS, **config.weights}
+    names = {"stream": "asked"} if action == Action.PUBLISH else {}
+    return {names.get(name, name): weight for name, weight in weighed.items() if weight}
+
+
+class Judge:
+    """Judges nodes for one client."""
+
+    def __init__(
+        self, request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+    ) -> None:
+        self.weights = weights(config, request.action)
+        self.roles = roles(request.stream, tables)
+        self._request = request
+        self._tables = tables
+        self._config = config
+        self._inflight = inflight
+        self._random = random
+        self._now = now
+        self._limits = {**LIMITS, **config.limits}
+        self._dearest = max([1.0, *config.cost.values()])
+        self._zone = client_zone(request.zone, tables)
+        self._witness = witness(self._zone, tables)
+        heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)
+        self._cannot_fetch = request.action == Action.PLAY and not heard
+
+    def __call__(self, member: Member) -> Candidate:
+        """What to hold of a node. Who cannot take the client gets no score, unless everything is to be explained."""
+        request, load, here = self._request, self._inflight.load(member, self._now), member.id == self._tables.me
+        role = self.roles.get(member.id, "")
+        draw = int(rank(request.sid, member.id), 16) / 2**128 if request.sid else self._random.random()
+        lost = self._lost(member, load, here, role)
+        if lost and not request.explain:
+            return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost)
+        terms = values(self._sight(member, load, here, role, draw), self.weights)
+        return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw, lost)
+
+    def bound(self, zone: str) -> float:
+        """No node of this zone has a better score than this, as far as a few of them tell."""
+        some = [self._tables.members[node] for node in self._tables.zones[zone][:SOME]]
+        nearest = min(some, key=lambda member: link(self._witness, member).rtt_ms)
+        placed = [name for name in self.weights if name in PLACE]
+        return score(values(self._sight(nearest, Load(), False, "", 0.0), placed), self.weights)
+
+    def _lost(self, member: Member, load: Load, here: bool, role: str) -> str:
+        """Why a node cannot take the client; empty if it can."""
+        if self._request.tied and not here:
+            return f"is not the node that was asked: {self._request.tied}"
+        if member.status != Status.ALIVE:
+            return f"is {member.status}"
+        if lack := full(load, self._limits):
+            return f"is full: {lack}"
+        return "cannot get the stream" if self._cannot_fetch and not role else ""
+
+    def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
+        way, age, ramp = link(self._witness, member), self._now - member.born, self._config.ramp_s
+        ends = (member.zone, self._zone) if self._request.action == Action.PLAY else (self._zone, member.zone)
+        replica = self._tables.holders(self._request.stream).get(member.id)
+        return Sight(
+            load=load,
+            limits=self._limits,
+            grown=max(age / ramp, YOUNGEST) if age < ramp else 1.0,
+            away=member.zone != self._zone,
+            cost=cost(*ends, self._config.cost) / self._dearest,
+            rtt_ms=way.rtt_ms,
+            loss=way.loss,
+            here=here,
+            role=role,
+            depth=len(replica.path) if replica else 0,
+            draw=draw,
+        )

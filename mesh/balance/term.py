@@ -1,0 +1,103 @@
+"""TERMS: what a node's score is made of. Each is from 0, the best, to 1, and has words for who loses by it.
+
+A term that nobody can tell, like the bandwidth of a node that does not know its capacity, is 0 for all alike.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from mesh.gossip.member import Load
+
+FAR_MS = 400.0
+"""A round trip as long as this, or longer, is as far as can be."""
+MANY = 100
+"""Of players and streams, whose number has no end, so many are half of it."""
+DEEP, WIDE = 8, 16
+"""Hops to the end of a deep relay tree, and the branches of a node that has half of all it should ever have."""
+CROWDED = 0.75
+"""From this share on of what its clients may fill, a node has little room: others begin to win over it."""
+
+
+class Sight(NamedTuple):
+    """A node in the light of a request: what the terms look at."""
+
+    load: Load
+    """What it reported, and what is on the way to it."""
+    limits: Mapping[str, float]
+    grown: float
+    """The share of its capacity that it may fill yet, up to 1: a young node is filled by a ramp."""
+    away: bool
+    """Whether it is in another zone than the client."""
+    cost: float
+    """Of traffic between it and the client; 1 is the dearest there is."""
+    rtt_ms: float
+    loss: float
+    """Of messages on the way to it."""
+    here: bool
+    """Whether it is the node that was asked."""
+    role: str
+    """What it has of the stream: "leader", "replica" or nothing."""
+    depth: int
+    """How many hops its copy has come."""
+    draw: float
+    """Settles what nothing else does."""
+    children: int = 0
+    """How many nodes fetch the stream from it."""
+
+
+class Term(NamedTuple):
+    """One thing that tells nodes apart."""
+
+    lost: str
+    """Why the others lost."""
+    value: Callable[[Sight], float]
+
+
+def _bandwidth(sight: Sight) -> float:
+    limit = sight.load.capacity_bps * sight.limits["bandwidth"] * sight.grown
+    return sight.load.tx_bps / limit if limit else 0.0
+
+
+def _players(sight: Sight) -> float:
+    players, limit = sight.load.players / sight.grown, sight.limits["players"]
+    return players / limit if limit else players / (players + MANY)
+
+
+def _room(sight: Sight) -> float:
+    """0 until a node is crowded, then rising to 1 where it is full: of what its clients fill, the fullest."""
+    filled = max(_bandwidth(sight), _players(sight) if sight.limits["players"] else 0.0)
+    return (filled - CROWDED) / (1 - CROWDED)
+
+
+TERMS: Mapping[str, Term] = {
+    "zone": Term("is in another zone", lambda sight: sight.away),
+    "cost": Term("costs more to reach", lambda sight: sight.cost),
+    "rtt": Term("is farther away", lambda sight: sight.rtt_ms / FAR_MS),
+    "room": Term("has less room left", _room),
+    "stream": Term("does not have the stream", lambda sight: not sight.role),
+    "asked": Term("is not the node that was asked", lambda sight: not sight.here),
+    "bandwidth": Term("has less bandwidth left", _bandwidth),
+    "cpu": Term("has a busier CPU", lambda sight: sight.load.cpu),
+    "lag": Term("has a later event loop", lambda sight: sight.load.loop_lag_ms / sight.limits["lag_ms"]),
+    "players": Term("has more players", _players),
+    "memory": Term("has less memory left", lambda sight: sight.load.mem),
+    "streams": Term("has more streams", lambda sight: sight.load.streams / (sight.load.streams + MANY)),
+    "loss": Term("has a lossier way", lambda sight: sight.loss),
+    "depth": Term("is more hops away from the leader", lambda sight: sight.depth / DEEP),
+    "children": Term("feeds more nodes", lambda sight: sight.children / (sight.children + WIDE)),
+    "draw": Term("loses the draw", lambda sight: sight.draw),
+}
+PLACE = frozenset({"zone", "cost", "rtt"})
+"""The terms that are much the same for all nodes of a zone."""
+LOAD = frozenset({"bandwidth", "cpu", "lag", "players", "memory", "streams"})
+"""The terms that move with every report. The others say what kind of choice a node is."""
+
+
+def values(sight: Sight, names: Iterable[str]) -> dict[str, float]:
+    """These terms."""
+    return {name: min(max(float(TERMS[name].value(sight)), 0.0), 1.0) for name in names}
+
+
+def score(terms: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The lower the better."""
+    return sum(weights[name] * value for name, value in terms.items())
