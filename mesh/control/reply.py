@@ -111,6 +111,10 @@ class Candidate:
     zone: str
     role: str
     """What it has of the stream: "leader", "replica" or nothing."""
+    terms: dict[str, float]
+    """What its score is made of, each from 0 to 1."""
+    score: float
+    """The sum of the weighted terms; the lower the better."""
     lost: str
     """Why it was not chosen; empty for the one that was."""
 
@@ -126,6 +130,8 @@ class Route:
     url: str = optional("")
     status: int = optional(0)
     """What a client that is refused gets: 404, 409 or 503."""
+    weights: dict[str, float] | None = optional(None)
+    """What each term counts for; with `candidates`."""
     candidates: tuple[Candidate, ...] = optional(())
 
 

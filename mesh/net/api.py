@@ -1,11 +1,12 @@
 """API: what any node says about the whole mesh, its health and metrics, and the pages that show them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 
 from aiohttp import web
 
-from mesh.balance.policy import Placement, Redirect, Refuse, Request
+from mesh.balance.policy import Candidate, Placement, Redirect, Refuse, Request
 from mesh.control import reply
 from mesh.control.nodes import nodes
 from mesh.control.reply import body
@@ -22,6 +23,8 @@ PAGES = files("mesh.net") / "web"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
          ".txt": "text/plain"}  # fmt: skip
 FRESH = {"Cache-Control": "no-cache"}
+DIGITS = 4
+"""Decimal places of a score and its terms."""
 
 
 class Api:
@@ -98,18 +101,25 @@ class Api:
         with refusals():
             zone = self._balance.zone_of(query.get("ip") or request.remote or "")
             wish = ask(*asked_of(query), query, zone)
-        return _json(self._route(wish, self._balance.place(wish), asked_host(request)))
+        placement = self._balance.place(wish)
+        shown = self._route(wish, placement, asked_host(request))
+        if wish.explain and placement.candidates:
+            candidates = tuple(map(self._candidate, placement.candidates))
+            shown = replace(shown, weights=self._balance.weights(wish.action), candidates=candidates)
+        return _json(shown)
 
     def _route(self, wish: Request, placement: Placement, host: str) -> reply.Route:
-        candidates = placement.candidates if wish.explain else ()
-        shown = tuple(reply.Candidate(self._tables.display_name(c.node), c.zone, c.role, c.lost) for c in candidates)
         if isinstance(placement, Refuse):
-            return reply.Route("refuse", placement.reasons, status=placement.status, candidates=shown)
-        node = placement.node if isinstance(placement, Redirect) else self._tables.me
+            return reply.Route("refuse", placement.reasons, status=placement.status)
+        verb, node = ("redirect", placement.node) if isinstance(placement, Redirect) else ("serve", self._tables.me)
         session = {"sid": wish.sid} if wish.sid else {}
         url = stream_url(self._tables.members[node], wish.stream, wish.proto, self._tables, host, session)
-        verb = "redirect" if isinstance(placement, Redirect) else "serve"
-        return reply.Route(verb, placement.reasons, self._tables.display_name(node), url, candidates=shown)
+        return reply.Route(verb, placement.reasons, self._tables.display_name(node), url)
+
+    def _candidate(self, candidate: Candidate) -> reply.Candidate:
+        terms = {name: round(value, DIGITS) for name, value in candidate.terms.items()}
+        name, score = self._tables.display_name(candidate.node), round(candidate.score, DIGITS)
+        return reply.Candidate(name, candidate.zone, candidate.role, terms, score, candidate.lost)
 
     async def doctor(self, request: web.Request) -> web.Response:
         """What keeps this node from others."""

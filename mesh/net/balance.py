@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from random import Random
 
+from mesh.balance.candidate import weights
 from mesh.balance.inflight import InFlight
 from mesh.balance.locality import zone_of
 from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request, place
@@ -37,8 +37,11 @@ class Balance:
 
     def place(self, request: Request) -> Placement:
         """Where a client would go, and why."""
-        request = replace(request, redirect=request.redirect and self._config.redirect)
         return place(request, self._gossip.tables, self._config, self._inflight, self._random, _now())
+
+    def weights(self, action: Action) -> dict[str, float]:
+        """What the terms of a score count for."""
+        return weights(self._config, action)
 
     def send(self, request: Request) -> Redirect | None:
         """Where a client goes now; None if it is served here. Raises `StreamError` if nobody can serve it."""
@@ -47,7 +50,9 @@ class Balance:
             raise REFUSALS[placement.status]("; ".join(placement.reasons))
         redirect = placement if isinstance(placement, Redirect) else None
         if redirect:
-            self.redirects[request.proto, _cause(redirect)] += 1
+            # Without the figures after the colon there are few reasons.
+            cause = redirect.candidates[0].lost.partition(":")[0]
+            self.redirects[request.proto, cause] += 1
         if request.action == Action.PLAY:
             self._set_off(request.stream, redirect.node if redirect else self._gossip.id)
         return redirect
@@ -66,11 +71,6 @@ class Balance:
         tables = self._gossip.tables
         lead = tables.leader(stream)
         self._inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
-
-
-def _cause(redirect: Redirect) -> str:
-    """Why the client was not served here, without the figures: one of few."""
-    return next(candidate.lost for candidate in redirect.candidates if candidate.here).partition(":")[0]
 
 
 def _now() -> float:

@@ -59,10 +59,15 @@ TREE = STREAM | {
 ORPHAN = {"stream": "live/orphan", "leader": None, "epoch": 1, "head": None, "standby": [], "players": 0, "kbps": 0,
           "video": "", "audio": "", "state": "stalled", "replicas": [
               {"node": "b", "supplier": None, "depth": 0, "head": 5, "players": 2, "replicas": []}]}  # fmt: skip
+WEIGHTS = {"zone": 100, "rtt": 20, "stream": 5, "cpu": 1, "players": 0.5}
 CANDIDATES = [
-    {"node": "b", "zone": "ams", "role": "", "lost": "is in another zone"},
-    {"node": "a", "zone": "fra", "role": "leader", "lost": ""},
-]
+    {"node": "b", "zone": "ams", "role": "", "lost": "is in another zone", "score": 105.25,
+     "terms": {"zone": 1, "rtt": 0, "stream": 1, "cpu": 0.25, "players": 0}},
+    {"node": "c", "zone": "fra", "role": "replica", "lost": "has a busier CPU", "score": 0.9,
+     "terms": {"zone": 0, "rtt": 0, "stream": 0, "cpu": 0.9, "players": 0}},
+    {"node": "a", "zone": "fra", "role": "leader", "lost": "", "score": 0.1285,
+     "terms": {"zone": 0, "rtt": 0, "stream": 0, "cpu": 0.125, "players": 0.007}},
+]  # fmt: skip
 ROUTE = {
     "action": "redirect",
     "node": "a",
@@ -111,7 +116,9 @@ def answer(path, query):
         case ["", "api", "v1", "route"]:
             if query["stream"] == "live/none":
                 return 200, REFUSAL
-            return 200, ROUTE | ({"candidates": CANDIDATES} if query.get("explain") else {}) | {"asked": query}
+            return 200, ROUTE | ({"weights": WEIGHTS, "candidates": CANDIDATES} if query.get("explain") else {}) | {
+                "asked": query
+            }
     return 500, "not JSON"
 
 

@@ -9,12 +9,14 @@ def test_a_route_is_a_node_its_url_and_the_reasons(run):
     ]
 
 
-def test_explain_lists_every_node_the_chosen_one_first(run):
+def test_explain_lists_every_node_with_what_told_them_apart_the_best_first(run):
     assert [line.rstrip() for line in run("route", "live/demo", "--explain").output.splitlines()][3:] == [
         "",
-        "NODE  ZONE  HAS IT AS  VERDICT",
-        "a     fra   leader     chosen",
-        "b     ams   -          is in another zone",
+        "NODE    IN   HAS IT AS  ZONE  STREAM   CPU  PLAYERS   SCORE  VERDICT",
+        "weight                   100       5     1      0.5",
+        "a       fra  leader     0.00    0.00  0.12     0.01    0.13  chosen",
+        "c       fra  replica    0.00    0.00  0.90     0.00    0.90  has a busier CPU",
+        "b       ams  -          1.00    1.00  0.25     0.00  105.25  is in another zone",
     ]
 
 
@@ -26,7 +28,8 @@ def test_a_refusal_says_its_status_and_why(run):
 
 
 def test_what_is_known_of_the_client_is_asked_along(run):
-    options = ["--action", "publish", "--proto", "rtmp", "--zone", "ams", "--ip", "10.0.0.7"]
+    options = ["--action", "publish", "--proto", "rtmp", "--zone", "ams", "--ip", "10.0.0.7", "--sid", "s"]
     asked = json.loads(run("-o", "json", "route", "/live/demo", *options).output)["asked"]
-    assert asked == {"stream": "live/demo", "action": "publish", "proto": "rtmp", "zone": "ams", "ip": "10.0.0.7"}
+    said = {"action": "publish", "proto": "rtmp", "zone": "ams", "ip": "10.0.0.7", "sid": "s"}
+    assert asked == {"stream": "live/demo"} | said
     assert json.loads(run("route", "live/demo", "-o", "json").output)["asked"] == {"stream": "live/demo"}

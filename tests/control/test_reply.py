@@ -13,6 +13,9 @@ def test_a_refusal_is_an_object_with_its_error():
     assert body(Problem("no node has live/ö")) == '{"error":"no node has live/ö"}\n'
 
 
+CANDIDATE = Candidate("a", "fra", "leader", {"cpu": 0.5}, 0.5, "")
+
+
 def test_what_is_optional_is_left_out_until_there_is_something_to_say():
     assert json.loads(body(Streams(()))) == {"streams": []}
     assert json.loads(body(Streams((), ("b",)))) == {"streams": [], "partial": ["b"]}
@@ -21,13 +24,16 @@ def test_what_is_optional_is_left_out_until_there_is_something_to_say():
         "reasons": ["full"],
         "status": 503,
     }
-    served = Route("serve", ("leads it",), "a", "rtmp://h/live/x", candidates=(Candidate("a", "fra", "leader", ""),))
+    served = Route("serve", ("leads it",), "a", "rtmp://h/live/x", weights={"cpu": 1.0}, candidates=(CANDIDATE,))
     assert json.loads(body(served)) == {
         "action": "serve",
         "node": "a",
         "url": "rtmp://h/live/x",
         "reasons": ["leads it"],
-        "candidates": [{"node": "a", "zone": "fra", "role": "leader", "lost": ""}],
+        "weights": {"cpu": 1.0},
+        "candidates": [
+            {"node": "a", "zone": "fra", "role": "leader", "terms": {"cpu": 0.5}, "score": 0.5, "lost": ""},
+        ],
     }
 
 

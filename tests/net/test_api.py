@@ -167,11 +167,16 @@ async def test_a_route_is_the_one_that_a_client_takes(tmp_path: Path) -> None:
             assert route["reasons"] and "candidates" not in route
         refused = await told(b, "/api/v1/route?stream=live/x&action=publish&explain=1")
         assert refused == {"action": "refuse", "status": 409, "reasons": ["live/x is live on a"]}
-        explained = (await told(b, "/api/v1/route?stream=live/x&explain=1"))["candidates"]
-        assert [(row["node"], row["role"], row["lost"]) for row in sorted(explained, key=lambda row: row["node"])] == [
+        route = await told(b, "/api/v1/route?stream=live/x&explain=1")
+        explained = sorted(route["candidates"], key=lambda row: row["node"])
+        assert [(row["node"], row["role"], row["lost"]) for row in explained] == [
             ("a", "leader", ""),
             ("b", "", "does not have the stream"),
         ]
+        for row in explained:
+            assert list(row["terms"]) == list(route["weights"]) and all(0 <= it <= 1 for it in row["terms"].values())
+            total = sum(route["weights"][term] * value for term, value in row["terms"].items())
+            assert row["score"] == pytest.approx(total, abs=0.05)
 
 
 @asynctest
