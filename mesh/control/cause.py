@@ -15,6 +15,7 @@ class Cause(StrEnum):
     MESH = "belongs to another mesh"
     PROTOCOL = "speaks another version of the protocol"
     FOREIGN = "is no node of a mesh"
+    ENDLESS = "sends without end: it is cut off for a minute"
 
     @property
     def suspect(self) -> str:
@@ -28,4 +29,5 @@ SUSPECTS = {
     Cause.MESH: "mesh name",
     Cause.PROTOCOL: "protocol version",
     Cause.FOREIGN: "port",
+    Cause.ENDLESS: "host",
 }

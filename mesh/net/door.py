@@ -38,12 +38,19 @@ MAX_STRUCK = 1000
 class Door:
     """Who stands at one listening socket."""
 
-    def __init__(self, listener: Socket, sealed: bool, failed: Callable[[str, Cause], None]) -> None:
+    def __init__(
+        self,
+        listener: Socket,
+        sealed: bool,
+        failed: Callable[[str, Cause], None],
+        barred: Callable[[str], bool] = lambda host: False,
+    ) -> None:
         """`sealed` says whether this node has a secret; `failed` gets the host of who does not pass, and why."""
         self.refused = 0
-        """Connections that were one too many."""
+        """Connections that were one too many, or from a host that is barred."""
         self._sealed = sealed
         self._failed = failed
+        self._barred = barred
         self._hosts: dict[int, str] = {}
         self._open: Counter[str] = Counter()
         self._cause: Cause | None = None
@@ -70,7 +77,7 @@ class Door:
                 if connection.getsockname()[1] != port:
                     return
                 host = str(plain(connection.getpeername()[0]))
-                if self._open[host] >= MOST:
+                if self._open[host] >= MOST or self._barred(host):
                     self.refused += 1
                     connection.shutdown(socket.SHUT_RDWR)
         except OSError:

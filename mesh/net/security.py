@@ -19,6 +19,7 @@ from zmq.utils import z85
 
 from mesh.control.cause import Cause
 from mesh.net.addresses import trusted
+from mesh.net.meter import Meter
 from mesh.net.sockets import Socket
 from mesh.net.state import State, id_of
 from mesh.net.trouble import Troubles
@@ -40,6 +41,8 @@ class Security:
         self._state = state
         self._keys = [(key, zmq.curve_public(key)) for key in map(_cluster_key, secrets)]
         self._open = insecure or bool(secrets)
+        self.meter = Meter(self.sealed, self.troubles.note)
+        """What they send; every socket that has connections to others is to be watched by it."""
 
     @property
     def sealed(self) -> bool:

@@ -17,6 +17,18 @@ TURN = 256
 """Messages taken from one socket before the loop gets its turn."""
 TURN_S = 0.005
 """Seconds after which it gets it in any case."""
+MOST_PARTS = 2048
+"""Of one message; one that has more is dropped."""
+WATCHED = (
+    zmq.EVENT_ACCEPTED
+    | zmq.EVENT_CONNECTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+"""All events that anybody can watch."""
 
 _watches = count()
 
@@ -40,22 +52,30 @@ class Socket:
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Handle | None = None
         self._context = context
+        self._torn = False
+        """Whether the next part belongs to a message that is dropped."""
         self._watch: Socket | None = None
+        self._watchers: list[tuple[int, Callable[[int, int, str], None]]] = []
         if receive:
             self._loop.add_reader(self.zmq.fileno(), self._drain)
 
     def watch(self, events: int, told: Callable[[int, int, str], None]) -> None:
-        """Tell what becomes of this socket's connections: the event, its value (libzmq has a list) and the endpoint."""
+        """Tell what becomes of this socket's connections: the event, its value (libzmq has a list) and the endpoint.
 
-        def take(frames: list[zmq.Frame]) -> None:
-            event = parse_monitor_message([frame.bytes for frame in frames])
-            told(event["event"], event["value"], event["endpoint"].decode(errors="replace"))
+        To be called before it has any.
+        """
+        self._watchers.append((events, told))
+        if not self._watch:
+            endpoint = f"inproc://watch-{next(_watches)}"
+            self.zmq.monitor(endpoint, WATCHED)
+            # Without a limit: libzmq's own thread waits, and all connections with it, while an event does not fit.
+            self._watch = Socket(self._context, zmq.PAIR, self._tell, {zmq.RCVHWM: 0})
+            self._watch.connect(endpoint)
 
-        endpoint = f"inproc://watch-{next(_watches)}"
-        self.zmq.monitor(endpoint, events)
-        # Without a limit: libzmq's own thread waits, and all connections with it, while an event does not fit.
-        self._watch = Socket(self._context, zmq.PAIR, take, {zmq.RCVHWM: 0})
-        self._watch.connect(endpoint)
+    def hear(self) -> None:
+        """Tell those who watch what has happened by now."""
+        if self._watch and not self.zmq.closed:
+            self._watch._drain()
 
     def bind(self, host: str, port: int) -> int:
         """Listen on `host` and `port` (0 takes a free one); return the port. Raises `zmq.ZMQError` if it is taken."""
@@ -131,10 +151,23 @@ class Socket:
         return bool(message)
 
     def _next(self) -> list[zmq.Frame]:
-        """The next message; nothing if there is none."""
+        """The next message; nothing if there is none, or too much of one."""
+        parts: list[zmq.Frame] = []
         try:
-            return self.zmq.recv_multipart(zmq.NOBLOCK, copy=False)
+            while len(parts) < MOST_PARTS:
+                parts.append(self.zmq.recv(zmq.NOBLOCK, copy=False))
+                if not parts[-1].more:
+                    whole, self._torn = not self._torn, False
+                    return parts if whole else []
         except zmq.ZMQError as error:
             if error.errno != zmq.EAGAIN:
                 raise
             return []
+        self._torn = True
+        return []
+
+    def _tell(self, frames: list[zmq.Frame]) -> None:
+        told = parse_monitor_message([frame.bytes for frame in frames])
+        for events, watcher in self._watchers:
+            if events & told["event"]:
+                watcher(told["event"], told["value"], told["endpoint"].decode(errors="replace"))

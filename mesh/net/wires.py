@@ -40,6 +40,12 @@ HEARD = 4 << 20, 8 << 20
 """Bytes of messages that are read of one host in a second, and at once; what is beyond is dropped unread."""
 MESSAGE_COST = 256
 """What a message counts in addition to its bytes."""
+UNREAD = 4 << 20
+"""Bytes that all others together may have under way to one of the sockets that are read."""
+SUBSCRIPTIONS = 1 << 20
+"""The same of subscriptions."""
+SILENT = 1 << 16
+"""The same where nothing is expected."""
 MAX_FAILING = 4096
 AGAIN_S = (0.1, 5.0)
 """Between two attempts to hear a publisher whose handshake fails, doubling."""
@@ -86,7 +92,11 @@ class Wires:
         self._pub = Socket(context, zmq.PUB, None, OPTIONS | security.dialling())
         self._sub = Socket(context, zmq.SUB, self._take, OPTIONS | security.serving())
         self._sub.zmq.subscribe(b"")
-        self._doors = [Door(socket, security.sealed, security.troubles.note) for socket in (self._router, self._pub)]
+        meter = security.meter
+        for socket, most in ((self._router, UNREAD), (self._pub, SUBSCRIPTIONS), (self._sub, UNREAD)):
+            meter.watch(socket, most)
+        for socket in (self._router, self._pub):
+            Door(socket, security.sealed, security.troubles.note, meter.bars)
         self._dials = Dials(security.sealed, self._met, disconnected, self._failed)
         self._dials.watch(self._sub)
         self._dealers: dict[Address, tuple[Socket, float]] = {}
@@ -151,6 +161,7 @@ class Wires:
             if not self._security.proves(frames[0], sender.id):
                 raise WireError(f"message in the name of {sender.id}, whose key is another")
             self._receive(decode(data[ENVELOPE:]), sender)
+            self._security.meter.count(frames)
         except WireError as error:
             self._blame(host, error)
 
@@ -172,6 +183,7 @@ class Wires:
     def _dial(self, address: Address) -> Socket:
         dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self.dialling(address))
         self._dials.watch(dealer)
+        self._security.meter.watch(dealer, SILENT)
         dealer.connect(_endpoint(address))
         return dealer
 
