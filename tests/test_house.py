@@ -17,6 +17,7 @@ EMPTY_NAMES = {"manager", "handler", "helper", "helpers", "util", "utils", "base
 """Words that say nothing about a class or a module."""
 TESTED_ELSEWHERE = {
     "mesh/net/api.py": "tests/e2e/test_api.py",
+    "mesh/net/fetch.py": "tests/net/test_relay.py",
     "mesh/net/http.py": "tests/e2e/test_fidelity.py",
     "mesh/net/rtmp.py": "tests/e2e/test_clients.py",
     "mesh/net/stream.py": "tests/e2e/test_replica.py",

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
+from random import uniform
 
 from mesh.balance.supply import suppliers
 from mesh.errors import StreamError
-from mesh.gossip.member import Lead, Replica
+from mesh.gossip.member import Lead, Replica, Status
 from mesh.gossip.tables import Tables
+from mesh.net.fetch import Fetch
 from mesh.net.gossip import Gossip
-from mesh.net.relay import Fetch, Relay
+from mesh.net.relay import Relay
 from mesh.relay.state import State
 from mesh.stream.log import StreamLog
 
@@ -17,6 +20,10 @@ log = logging.getLogger("mesh.stream")
 
 LOST = {State.LOST, State.GONE}
 """A fetch in one of these brings nothing, until it has found another supplier."""
+BETTER_S = 5.0, 10.0
+"""For how long another supplier has to be the best to be adopted, drawn from here so that not all move at once."""
+SHUN_S = 30.0
+"""For how long a supplier that was left, for whatever reason, is not adopted as a better one."""
 
 
 class Replication:
@@ -33,6 +40,12 @@ class Replication:
         self._opened = opened
         self._ended = ended
         self._fetch: Fetch | None = None
+        self._source = ""
+        """The node that fed it last."""
+        self._better: tuple[str, float] = "", inf
+        """The node that would be better than the supplier, and when to adopt it."""
+        self._shunned: dict[str, float] = {}
+        """Nodes that are not adopted, and until when."""
 
     @property
     def fetching(self) -> bool:
@@ -74,6 +87,7 @@ class Replication:
         elif (supplier := self._tables.members.get(fetch.supplier)) is None or not supplier.status.living:
             self._lose(fetch)
         elif self._opened.is_set():
+            self._improve(fetch)
             self.announce()
 
     def announce(self) -> None:
@@ -90,11 +104,29 @@ class Replication:
     def _tables(self) -> Tables:
         return self._gossip.tables
 
+    def _improve(self, fetch: Fetch) -> None:
+        """Adopt a better supplier, one that is not better just for a moment; at once if this one is about to leave."""
+        now = asyncio.get_running_loop().time()
+        self._shunned = {node: until for node, until in self._shunned.items() if until > now}
+        best = next(iter(suppliers(self.key, self._tables, self._shunned)), fetch.supplier)
+        if fetch.state is not State.OPEN or best == fetch.supplier:
+            self._better = "", inf
+            return
+        if best != self._better[0]:
+            leaving = self._tables.members[fetch.supplier].status is Status.DRAINING
+            self._better = best, now if leaving else now + uniform(*BETTER_S)
+        if now >= self._better[1]:
+            log.info("%s: %s is better than %s", self.key, *map(self._tables.display_name, (best, fetch.supplier)))
+            fetch.switch(best)
+
     def _others(self) -> tuple[str, ...]:
         return suppliers(self.key, self._tables)
 
     def _fetched(self, fetch: Fetch, state: State) -> None:
         if state is State.OPEN:
+            if self._source != fetch.supplier:
+                self._shunned[self._source] = asyncio.get_running_loop().time() + SHUN_S
+                self._source = fetch.supplier
             self.announce()
             self._opened.set()
         elif state in LOST and self._fetch is fetch:

@@ -62,7 +62,7 @@ class Follower:
         """Messages that were not heeded, by reason."""
         self._me = me
         self._log = log
-        self._rtt = lambda supplier: min(rtt_s(supplier), MAX_RTT_S)
+        self._rtt: Callable[[str], float] = lambda supplier: min(rtt_s(supplier), MAX_RTT_S)
         self._random = random
         self._links: dict[int, Link] = {}
         """The one in use, and the one that is to take its place."""

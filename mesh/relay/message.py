@@ -37,7 +37,7 @@ class Reason(StrEnum):
     NO_STREAM = "no such stream"
     NO_LINK = "no such link"
     """It may serve another: open again."""
-    TOO_MANY = "too many links"
+    TOO_MANY = "no room for another follower"
     LEAVING = "the node is leaving"
 
 
@@ -92,7 +92,7 @@ class Close(LinkMessage):
 @message(36)
 @dataclass(frozen=True, slots=True)
 class Moved(LinkMessage):
-    """Open it at that node instead; I go on until you close."""
+    """Open it at that node instead; if I feed you, I go on until you close."""
 
     node: str
 

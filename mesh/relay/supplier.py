@@ -44,13 +44,23 @@ class Supplier:
     """All links by which this node feeds others."""
 
     def __init__(
-        self, find: Callable[[str], Source | None], path: Callable[[str], tuple[str, ...]], lag_s: float
+        self,
+        me: str,
+        find: Callable[[str], Source | None],
+        path: Callable[[str], tuple[str, ...]],
+        feeder: Callable[[str, str], str],
+        lag_s: float,
     ) -> None:
-        """`find` gives this node's log of a stream; `path` the nodes that it has come through, this one the last."""
+        """`find` gives this node's log of a stream; `path` the nodes that it has come through, this one the last.
+
+        `feeder` says who is to feed a new follower of a stream: this node, another or, if it is "", nobody.
+        """
         self.dropped: Counter[str] = Counter()
         """Messages that were not heeded and links that were lost, by reason."""
+        self._me = me
         self._find = find
         self._path = path
+        self._feeder = feeder
         self._lag_s = lag_s
         self._feeds: dict[str, Feed] = {}
         self._due: deque[Link] = deque()
@@ -192,14 +202,22 @@ class Supplier:
         elif old and old.id == message.link:
             old.heard = now
             self._confirm(old)
-        elif log is None or (old is None and self._links[sender] >= MAX_LINKS):
-            reason = Reason.TOO_MANY if log else Reason.NO_STREAM
-            self._send(sender, Gone(message.stream, message.link, reason))
-        else:
+        elif log is None:
+            self._send(sender, Gone(message.stream, message.link, Reason.NO_STREAM))
+        elif old or self._takes(message, sender):
             position = Position(*message.position) if message.position else None
             asked = position.offset if position else 0
             link = Link(sender, message.stream, message.link, position, asked, message.credit, now, now)
             self._admit(link, old, log, now)
+
+    def _takes(self, message: Open, sender: str) -> bool:
+        """Whether there is room for a new follower; if not, it is told where there is."""
+        feeder = self._feeder(message.stream, sender) if self._links[sender] < MAX_LINKS else ""
+        if feeder == self._me:
+            return True
+        stream, link = message.stream, message.link
+        self._send(sender, Moved(stream, link, feeder) if feeder else Gone(stream, link, Reason.TOO_MANY))
+        return False
 
     def _admit(self, link: Link, old: Link | None, log: Source, now: float) -> None:
         """A follower that opens again has lost its old link; what that counted goes on."""

@@ -12,9 +12,12 @@ import zmq
 
 from mesh.config import RelayConfig
 from mesh.errors import ConfigError
+from mesh.gossip.member import Card, Load, Member, Replica
+from mesh.gossip.tables import Tables
 from mesh.media.frame import Frame
 from mesh.media.wire import decode, encode
-from mesh.net.relay import Fetch, Relay
+from mesh.net.fetch import Fetch
+from mesh.net.relay import Relay
 from mesh.net.security import Options, Security
 from mesh.net.state import id_of
 from mesh.relay.message import Media, Run, describe, unpack
@@ -22,6 +25,13 @@ from mesh.relay.state import State
 from mesh.stream.log import Budget, StreamLog
 from tests.net.asynctest import asynctest, until
 from tests.relay.sample import STREAM, at, extend, gops, held, video
+
+IDLE, FULL = Load(), Load(mem=1.0)
+
+
+def member(id: str, load: Load = IDLE) -> Member:
+    """A node in the tables of another."""
+    return Member(Card(id, id, "", "boot", 1, ("127.0.0.1",), 0, 0, 0, 0, 0, 1), load=load)
 
 
 class Host:
@@ -36,6 +46,7 @@ class Host:
         self.security = Security(SimpleNamespace(public_key=public, secret_key=secret), mesh.secrets)
         self.logs: dict[str, StreamLog] = {}
         self.states: list[State] = []
+        self.tables = Tables(self.id, [member(self.id)])
         self.relay = Relay(mesh.context, self, RelayConfig(lag_s), self.logs.get)
         self._callbacks: dict[type, Callable[[str, object], None]] = {}
 
@@ -249,6 +260,36 @@ async def test_a_supplier_that_vanishes_is_lost_and_another_goes_on_without_a_ga
         await until(lambda: c.logs[STREAM].head == at(700))
         assert fetch.path == ("a",) and fetch.follower.skips == 0
         assert is_copy(c.logs[STREAM], a.logs[STREAM])
+
+
+@asynctest
+async def test_a_full_supplier_feeds_one_replica_which_feeds_the_others() -> None:
+    async with mesh("abcd") as (a, b, c, d):
+        extend(a.log(), *gops(25), leader="a")
+        a.tables.set_member(member("a", FULL))
+        b.fetch("a")
+        await until(lambda: b.logs[STREAM].head == at(26))
+        a.tables.set_member(member("b"))
+        a.tables.set_entry(Replica("b", STREAM, 1, "a", ("a",)))
+        fetches = [c.fetch("a"), d.fetch("a")]
+        await until(lambda: c.logs[STREAM].head == d.logs[STREAM].head == at(26))
+        assert [fetch.path for fetch in fetches] == [("a", "b"), ("a", "b")]
+        assert (a.relay.feeds(STREAM), b.relay.feeds(STREAM)) == (1, 2)
+
+
+@asynctest
+async def test_followers_that_are_moved_miss_nothing() -> None:
+    async with mesh("abc") as (a, b, c):
+        extend(a.log(), *gops(25), leader="a")
+        b.fetch("a")
+        fetch = c.fetch("b")
+        await until(lambda: c.states)
+        writing = asyncio.create_task(publish(a.logs[STREAM], [video(n, n % 25 == 1) for n in range(26, 200)]))
+        await until(lambda: c.logs[STREAM].head > at(50))
+        b.relay.move(STREAM, "a")
+        await writing
+        await until(lambda: c.logs[STREAM].head == at(200))
+        assert fetch.path == ("a",) and is_copy(c.logs[STREAM], a.logs[STREAM])
 
 
 @asynctest

@@ -1,20 +1,27 @@
 import asyncio
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from mesh.gossip.member import Replica
 from mesh.media.flv import Tag
+from mesh.net.replica import Replication
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import FRAME_MS, HEADERS, Mesh, Player, Poster, gop, meshed, payloads, sound, written
+
+
+def replication(node: Node, key: str = "live/x") -> Replication:
+    """A node's copy of a stream."""
+    return node.streams.get(key)._replication
 
 
 async def follow(node: Node, supplier: Node, key: str = "live/x") -> Player:
     """A player of a node, and that node's stream fetched from a certain other."""
     await until(lambda: node.gossip.tables.leader(key))
     player = await Player.begin(node, f"/{key}.flv?redirect=0")
-    fetch = node.streams.get(key)._replication._fetch
+    fetch = replication(node, key)._fetch
     fetch.switch(supplier.gossip.id)
     await until(lambda: supplier.relay.feeds(key) and fetch.path[-1:] == (supplier.gossip.id,))
     return player
@@ -22,8 +29,7 @@ async def follow(node: Node, supplier: Node, key: str = "live/x") -> Player:
 
 def source(node: Node, key: str = "live/x") -> str:
     """The name of the node that another fetches from."""
-    fetch = node.streams.get(key)._replication._fetch
-    return node.gossip.tables.display_name(fetch.supplier)
+    return node.gossip.tables.display_name(replication(node, key)._fetch.supplier)
 
 
 class Show:
@@ -64,6 +70,17 @@ async def lose(mesh: Mesh, node: Node, how: str) -> None:
         await getattr(mesh, how)(node)
 
 
+async def rest(player: Player, show: Show) -> None:
+    """What a player gets until the show is over: everything, from where he joined."""
+    got: list[Tag] = []
+    while not got or got[-1].payload != show.sent[-1].payload:
+        got += await player.tags(1)
+    sent = payloads(show.sent)
+    media = [payload for payload in payloads(got) if payload in sent]
+    assert media == sent[sent.index(media[0]) :]
+
+
+@mock.patch("mesh.net.replica.BETTER_S", (60, 60))
 @pytest.mark.parametrize("how", ["kill", "stop", "mute"])
 @asynctest
 async def test_when_a_node_in_the_middle_is_lost_those_below_miss_nothing(tmp_path: Path, how: str) -> None:
@@ -77,12 +94,7 @@ async def test_when_a_node_in_the_middle_is_lost_those_below_miss_nothing(tmp_pa
         await lose(mesh, b, how)
         await showing
         for player in players:
-            got: list[Tag] = []
-            while not got or got[-1].payload != show.sent[-1].payload:
-                got += await player.tags(1)
-            media = payloads(tag for tag in got if tag.payload in payloads(show.sent))
-            first = payloads(show.sent).index(media[0])
-            assert media == payloads(show.sent)[first:]
+            await rest(player, show)
         assert [source(c), source(d)] == ["a", "c"]
 
 
@@ -101,3 +113,19 @@ async def test_the_end_of_a_dead_leaders_log_reaches_a_replica_that_lags(tmp_pat
         assert payloads(await players[1].tags(5)) == payloads(gop(5))
         await mesh.kill(a)
         assert payloads(await players[0].tags(5)) == payloads(gop(5))
+
+
+@mock.patch("mesh.net.replica.BETTER_S", (0.3, 0.3))
+@asynctest
+async def test_a_better_supplier_is_adopted_without_a_frame_lost_and_the_one_left_is_not_gone_back_to(
+    tmp_path: Path,
+) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as (a, b, c):
+        show = Show(await Poster.begin(a, "/live/x", *HEADERS))
+        showing = asyncio.create_task(show.run(10))
+        _, player = [await follow(node, supplier) for node, supplier in [(b, a), (c, b)]]
+        replication(c)._shunned.clear()
+        await until(lambda: source(c) == "a")
+        await until(lambda: list(replication(c)._shunned) == [b.gossip.id])
+        await showing
+        await rest(player, show)

@@ -50,6 +50,8 @@ class Node:
         self.log = log
         self.lag_s = lag_s
         self.follower: Follower | None = None
+        self.deputy = id
+        """Who feeds those that come now."""
         self.others: list[str] = []
         """Who else has the stream, as far as it knows."""
         self.states: list[State] = []
@@ -114,7 +116,8 @@ class Node:
         self._post(self.supplier.messages_to_send())
 
     def _new_supplier(self) -> Supplier:
-        return Supplier(lambda stream: self.log if stream == STREAM else None, self._path, self.lag_s)
+        find = {STREAM: self.log}.get
+        return Supplier(self.id, find, self._path, lambda stream, follower: self.deputy, self.lag_s)
 
     def _post(self, messages: list[tuple[str, LinkMessage]]) -> None:
         for peer, message in messages:

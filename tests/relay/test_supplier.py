@@ -19,7 +19,10 @@ class Feeding:
 
     def __init__(self, streams: int = 1, lag_s: float = 3) -> None:
         self.logs = {STREAM: log_of(*gops(30))} | {f"live/{n}": log_of(*gops(30)) for n in range(1, streams)}
-        self.supplier = Supplier(self.logs.get, lambda stream: ("leader", "me"), lag_s)
+        self.feeder = "me"
+        self.supplier = Supplier(
+            "me", self.logs.get, lambda stream: ("leader", "me"), lambda stream, follower: self.feeder, lag_s
+        )
         self.now = 0.0
 
     @property
@@ -357,3 +360,14 @@ def test_whatever_followers_say_it_goes_on(requests: list[tuple[LinkMessage, str
             act(delivery, feeding.now)
         feeding.wait(pause)
         assert sum(map(feeding.supplier.serves, "fgh")) <= len(list(feeding.supplier)) <= 6
+
+
+def test_a_new_follower_is_sent_where_there_is_room_or_nowhere_but_an_old_one_is_kept() -> None:
+    feeding = Feeding()
+    feeding.open()
+    feeding.feeder = "other"
+    assert feeding.told(Open(STREAM, 2, POSITION, PLENTY), "g") == [Moved(STREAM, 2, "other")]
+    feeding.feeder = ""
+    assert feeding.told(Open(STREAM, 3, POSITION, PLENTY), "g") == [Gone(STREAM, 3, Reason.TOO_MANY)]
+    feeding.open()
+    assert [link.peer for link in feeding.supplier] == ["f"]
