@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import zmq
 
+from mesh.net.meter import Meter
 from mesh.net.security import Options
-from mesh.net.sockets import Socket
+from mesh.net.sockets import WATCHFUL, Socket
 
 log = logging.getLogger("mesh.relay")
 
@@ -21,12 +22,12 @@ IDLE_S = 5.0
 TIDY_S = 1.0
 ZERO_COPY = 64 << 10
 """Below this, copying a message is cheaper than keeping account of it."""
+SILENT = 1 << 16
+"""Bytes that followers may send, where nothing is expected of them."""
 CONNECTION: dict[int, int | bytes] = {
     zmq.IPV6: 1,
     zmq.HANDSHAKE_IVL: 2000,
-    zmq.HEARTBEAT_IVL: 1000,
-    zmq.HEARTBEAT_TIMEOUT: 3000,
-    zmq.TCP_KEEPALIVE: 1,
+    **WATCHFUL,
 }
 PUSH = CONNECTION | {zmq.IMMEDIATE: 1, zmq.SNDHWM: 32, zmq.RECONNECT_IVL: 50, zmq.CONNECT_TIMEOUT: 2000}
 PULL = CONNECTION | {zmq.MAXMSGSIZE: (1 << 24) + 1024}
@@ -47,12 +48,14 @@ class Pushes:
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
+        meter: Meter,
         endpoint: Callable[[str], str | None],
         options: Callable[[str], Options],
         serves: Callable[[str], bool],
     ) -> None:
         """`endpoint` is where a follower's PULL is bound, `options` what to show there, `serves` if it has a link."""
         self._context = context
+        self._meter = meter
         self._endpoint = endpoint
         self._options = options
         self._serves = serves
@@ -101,6 +104,7 @@ class Pushes:
             return False
         options = self._options(peer)
         socket = Socket(self._context, zmq.PUSH, options=PUSH | options)
+        self._meter.watch(socket, SILENT)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:

@@ -17,6 +17,14 @@ TURN = 256
 """Messages taken from one socket before the loop gets its turn."""
 TURN_S = 0.005
 """Seconds after which it gets it in any case."""
+WATCHFUL: dict[int, int | bytes] = {
+    zmq.TCP_MAXRT: 4000,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 3,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 1,
+}
+"""Give up a connection that is cut after some 4 s, by the kernel's own timers: ZeroMQ's heartbeats cost more."""
 MOST_PARTS = 2048
 """Of one message; one that has more is dropped."""
 WATCHED = (

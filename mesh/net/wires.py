@@ -24,7 +24,7 @@ from mesh.net.addresses import plain
 from mesh.net.dials import Dials
 from mesh.net.door import Door
 from mesh.net.security import Options, Security
-from mesh.net.sockets import Socket
+from mesh.net.sockets import WATCHFUL, Socket
 
 log = logging.getLogger("mesh.gossip")
 
@@ -58,13 +58,7 @@ OPTIONS: Options = {
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
     zmq.CONNECT_TIMEOUT: 2000,
-    # A connection that is cut gives up after some 4 s, by the kernel's own timers: ZeroMQ's heartbeats cost more than
-    # everything that is said here.
-    zmq.TCP_MAXRT: 4000,
-    zmq.TCP_KEEPALIVE: 1,
-    zmq.TCP_KEEPALIVE_IDLE: 3,
-    zmq.TCP_KEEPALIVE_INTVL: 1,
-    zmq.TCP_KEEPALIVE_CNT: 1,
+    **WATCHFUL,
 }
 
 

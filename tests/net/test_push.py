@@ -6,6 +6,7 @@ import pytest
 import zmq
 
 from mesh.net import push
+from mesh.net.meter import Meter
 from mesh.net.push import Pushes
 from mesh.net.security import Options
 
@@ -21,7 +22,11 @@ class Follower:
         self.has_link = True
         self.options: Options = {}
         self.pushes = Pushes(
-            self.context, lambda peer: self.endpoint, lambda peer: self.options, lambda peer: self.has_link
+            self.context,
+            Meter(False, lambda host, cause: None),
+            lambda peer: self.endpoint,
+            lambda peer: self.options,
+            lambda peer: self.has_link,
         )
 
     async def sent(self, payload: bytes) -> list[bytes]:
