@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from random import Random
 
 from mesh.balance.inflight import InFlight
 from mesh.balance.load import full
-from mesh.balance.locality import client_zone, cost, link, witness
+from mesh.balance.locality import client_zone, cost, dearest, link, witness
 from mesh.balance.request import Action, Request
+from mesh.balance.ring import rank
 from mesh.balance.supply import HEARD
 from mesh.balance.term import PLACE, Sight, score, values
 from mesh.config import BalanceConfig
@@ -42,11 +42,6 @@ class Candidate:
     """Why it was not chosen; empty for the one that was."""
 
 
-def rank(*words: str) -> str:
-    """A number that has nothing to do with these words but is always the same for them, written like a node's id."""
-    return blake2b(" ".join(words).encode(), digest_size=16).hexdigest()
-
-
 def roles(stream: str, tables: Tables) -> dict[str, str]:
     """Who has the stream, and as what; some of them may be dead."""
     found = dict.fromkeys(tables.holders(stream), "replica")
@@ -77,7 +72,7 @@ class Judge:
         self._random = random
         self._now = now
         self._limits = {**LIMITS, **config.limits}
-        self._dearest = max([1.0, *config.cost.values()])
+        self._dearest = dearest(config.cost)
         self._zone = client_zone(request.zone, tables)
         self._witness = witness(self._zone, tables)
         heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)

@@ -32,6 +32,11 @@ def cost(source: str, target: str, costs: Costs) -> float:
     return next((costs[way] for way in ways if way in costs), float(source != target))
 
 
+def dearest(costs: Costs) -> float:
+    """The most that any traffic costs."""
+    return max([1.0, *costs.values()])
+
+
 def client_zone(zone: str, tables: Tables) -> str:
     """The zone of a client: the one it is known to be in, else that of the node it asked."""
     return zone or tables.members[tables.me].zone

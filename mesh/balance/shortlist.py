@@ -1,19 +1,18 @@
 """shortlist(): whom to judge for a client, where judging every node would take too long.
 
 Zones are gone through from the best on, until none can offer a better score than was found. In each of them a few
-nodes are judged that have the stream and a few that would have to fetch it. The ids of nodes are hashes, so those of a
-zone in their order are a ring, and a client who is hashed to a point of it meets the same nodes there whichever node it
-asks, and almost the same ones when others come or go.
+nodes are judged that have the stream, from the session's point of the zone's ring on, and a few that would have to
+fetch it, from the stream's point on.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import inf
 from random import Random
 
-from mesh.balance.candidate import Candidate, Judge, rank
+from mesh.balance.candidate import Candidate, Judge
 from mesh.balance.request import Request
+from mesh.balance.ring import rank, turned
 from mesh.gossip.tables import Tables
 
 EACH = 12
@@ -36,17 +35,12 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
         if len(found) > ENOUGH or bound >= min((it.score for it in found if not it.lost), default=inf):
             break
         ring = tables.zones[zone]
-        start = bisect_left(ring, rank(request.sid)) if request.sid else random.randrange(len(ring))
-        having = [node for node in _turned(ring, start) if node in judge.roles]
-        lacking = (node for node in _turned(ring, bisect_left(ring, rank(request.stream))) if node not in judge.roles)
+        point = rank(request.sid) if request.sid else random.choice(ring)
+        having = (node for node in turned(ring, point) if node in judge.roles)
+        lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
         for nodes in (having, lacking):
             found += islice(_able(nodes, tables, judge), EACH)
     return found
-
-
-def _turned(ring: Sequence[str], start: int) -> Iterable[str]:
-    """The ring from this place on, once around."""
-    return chain(islice(ring, start, None), islice(ring, start))
 
 
 def _able(nodes: Iterable[str], tables: Tables, judge: Judge) -> Iterator[Candidate]:

@@ -1,25 +1,83 @@
 """suppliers(): from whom this node fetches a stream, best first.
 
-A pure function of the tables, like place().
+A pure function of the tables, by the same terms as place(). The relay trees that grow out of it branch before a node
+has too many to feed, and where traffic costs anything they have one entrance into each zone: of several nodes of a zone
+that fetch from beyond it, the one whose rank is the least goes on, and the others move below it. All who look agree on
+which one that is, so no two of them ever move below each other.
 """
 
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Mapping
+from itertools import chain, islice
 
-from mesh.gossip.member import Status
+from mesh.balance.load import full
+from mesh.balance.locality import cost, dearest, link
+from mesh.balance.ring import rank, turned
+from mesh.balance.term import Sight, score, values
+from mesh.config import BalanceConfig
+from mesh.config.weight import LIMITS, SUPPLY
+from mesh.gossip.member import Member, Replica, Status
 from mesh.gossip.tables import Tables
 
 HEARD = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
 """A node in one of these can be fetched from, and still has the publisher it speaks of. In any other state it may have
 lost him, and then he is not to be refused by his own ghost."""
+ENOUGH = 32
+"""Holders to choose among, of however many: the leader, then those of the own zone."""
+STAY = 1.0
+"""By how much a score must be better than the supplier's that one has: about a hop."""
+DEFAULTS = BalanceConfig()
 
 
-def suppliers(stream: str, tables: Tables, besides: Container[str] = ()) -> tuple[str, ...]:
+def suppliers(
+    stream: str, tables: Tables, besides: Container[str] = (), config: BalanceConfig = DEFAULTS
+) -> tuple[str, ...]:
     """Who can feed this node, the best first: never itself, nor one that it feeds, nor any of `besides`."""
-    lead = tables.leader(stream)
-    holders = [lead.node] if lead else []
-    holders += [replica.node for replica in tables.replicas(stream) if tables.me not in replica.path]
-    return tuple(
-        node
-        for node in dict.fromkeys(holders)
-        if node != tables.me and node not in besides and tables.members[node].status in HEARD
-    )
+    holders, lead, me = tables.holders(stream), tables.leader(stream), tables.members[tables.me]
+    own, leader = holders.get(me.id), lead.node if lead else ""
+    supplier = own.supplier if own else ""
+    children = Counter(replica.supplier for replica in holders.values())
+    children[supplier] -= 1
+    weights = {**SUPPLY, **config.supply}
+    entrance = _entrance(stream, holders, tables) if supplier in tables.members else ""
+
+    def able(member: Member) -> bool:
+        replica = holders.get(member.id)
+        path = (*replica.path, replica.supplier) if replica and member.id != leader else ()
+        below = member.zone != me.zone or not entrance or (entrance in (member.id, *path) and entrance != me.id)
+        return member.status in HEARD and me.id not in (member.id, *path) and member.id not in besides and below
+
+    def order(member: Member) -> tuple[bool, int, str]:
+        replica, way = holders.get(member.id), link(me, member)
+        sight = Sight(
+            load=member.load,
+            limits={**LIMITS, **config.limits},
+            cost=cost(member.zone, me.zone, config.cost) / dearest(config.cost),
+            rtt_ms=way.rtt_ms,
+            loss=way.loss,
+            depth=len(replica.path) if replica and member.id != leader else 0,
+            children=children[member.id],
+        )
+        worth = score(values(sight, weights), weights) - STAY * (member.id == supplier)
+        leaves = member.status is not Status.ALIVE or bool(full(member.load, sight.limits))
+        return leaves, round(worth / (config.margin or 1e-6)), rank(me.id, member.id)
+
+    nearby = (node for node in turned(tables.zones[me.zone], me.id) if node in holders)
+    found = dict.fromkeys(islice(chain([leader] if leader else [], nearby, holders), ENOUGH))
+    members = [tables.members[node] for node in found if node in tables.members]
+    return tuple(member.id for member in sorted(filter(able, members), key=order))
+
+
+def _entrance(stream: str, holders: Mapping[str, Replica], tables: Tables) -> str:
+    """The node of this one's zone through which the stream comes into it, if this one also fetches from beyond."""
+    zone = tables.members[tables.me].zone
+
+    def enters(node: str) -> bool:
+        replica, member = holders.get(node), tables.members.get(node)
+        supplier = tables.members.get(replica.supplier) if replica else None
+        heard = member is not None and member.zone == zone and member.status in HEARD
+        return heard and supplier is not None and supplier.zone != zone
+
+    if not enters(tables.me):
+        return ""
+    return min(filter(enters, holders), key=lambda node: rank(stream, node))

@@ -24,25 +24,25 @@ class Sight(NamedTuple):
     load: Load
     """What it reported, and what is on the way to it."""
     limits: Mapping[str, float]
-    grown: float
-    """The share of its capacity that it may fill yet, up to 1: a young node is filled by a ramp."""
-    away: bool
+    grown: float = 1.0
+    """The share of its capacity that it may fill yet: a young node is filled by a ramp."""
+    away: bool = False
     """Whether it is in another zone than the client."""
-    cost: float
+    cost: float = 0.0
     """Of traffic between it and the client; 1 is the dearest there is."""
-    rtt_ms: float
-    loss: float
+    rtt_ms: float = 0.0
+    loss: float = 0.0
     """Of messages on the way to it."""
-    here: bool
+    here: bool = False
     """Whether it is the node that was asked."""
-    role: str
+    role: str = ""
     """What it has of the stream: "leader", "replica" or nothing."""
-    depth: int
+    depth: int = 0
     """How many hops its copy has come."""
-    draw: float
-    """Settles what nothing else does."""
     children: int = 0
     """How many nodes fetch the stream from it."""
+    draw: float = 0.0
+    """Settles what nothing else does."""
 
 
 class Term(NamedTuple):

@@ -5,9 +5,10 @@ import random
 from hypothesis import strategies as st
 
 from mesh.balance import policy
-from mesh.balance.candidate import Judge, rank
+from mesh.balance.candidate import Judge
 from mesh.balance.inflight import InFlight
 from mesh.balance.policy import Placement, Request
+from mesh.balance.ring import rank
 from mesh.config import BalanceConfig
 from mesh.gossip.member import Card, Lead, LeadState, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables

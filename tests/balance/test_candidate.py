@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.balance.candidate import rank, roles, weights
+from mesh.balance.candidate import roles, weights
 from mesh.balance.policy import Action
 from mesh.config import BalanceConfig
 from mesh.config.weight import POLICIES, WEIGHTS
@@ -13,11 +13,6 @@ from mesh.gossip.tables import Tables
 from tests.balance.fleet import ASK, CONFIG, LOADS, judge, lead, node, replica
 
 A, B = node(1), node(2)
-
-
-def test_a_rank_is_written_like_an_id_and_always_the_same():
-    assert rank("live/x", "a") == rank("live/x", "a") != rank("live/x", "b")
-    assert len(rank("a")) == len(A.id)
 
 
 def test_roles_are_those_of_all_who_say_that_they_have_the_stream():

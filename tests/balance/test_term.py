@@ -9,7 +9,7 @@ from mesh.config.weight import LIMITS, SUPPLY, WEIGHTS
 from mesh.gossip.member import Load
 from tests.balance.fleet import LOADS
 
-IDLE = Sight(Load(), LIMITS, 1.0, False, 0.0, 0.0, 0.0, False, "leader", 0, 0.0)
+IDLE = Sight(Load(), LIMITS, role="leader")
 HALF = replace(IDLE.load, tx_bps=450, capacity_bps=1000)
 
 CASES = [
