@@ -8,16 +8,18 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import SystemRandom
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import zmq
 
+from mesh.balance.deputy import deputy
+from mesh.balance.inflight import InFlight
 from mesh.config import RelayConfig
 from mesh.errors import ConfigError, WireError
 from mesh.net.alarm import Alarm
 from mesh.net.door import Door
+from mesh.net.fetch import Fetch, Peers
 from mesh.net.push import PULL, Pushes
-from mesh.net.security import Options, Security
 from mesh.net.sockets import Socket
 from mesh.relay.feed import Source
 from mesh.relay.follower import Follower
@@ -34,33 +36,6 @@ TURN_S = 0.005
 """A pass yields to the loop after this long."""
 
 
-class Peers(Protocol):
-    """The other nodes, and how to speak with them."""
-
-    @property
-    def id(self) -> str:
-        """This node's own id."""
-
-    def send(self, peer: str, message: Any) -> bool:
-        """Send one control message; False if that cannot be."""
-
-    def on(self, message_type: type, callback: Callable[[str, Any], None]) -> None:
-        """Hand messages of this type, and the ids of their senders, to `callback`."""
-
-    @property
-    def security(self) -> Security:
-        """Who may send media."""
-
-    def media_endpoint(self, peer: str) -> str | None:
-        """Where a peer's PULL is bound; None if that is not known."""
-
-    def media_options(self, peer: str) -> Options:
-        """What to show there."""
-
-    def rtt_s(self, peer: str) -> float:
-        """The round trip to a peer."""
-
-
 class Traffic(NamedTuple):
     """What went over a link, for metrics."""
 
@@ -73,55 +48,6 @@ class Traffic(NamedTuple):
     skips: int
     losses: int
     lag_ms: int
-
-
-class Fetch:
-    """One stream on its way from a supplier into a log of this node."""
-
-    def __init__(self, follower: Follower, peers: Peers, changed: Callable[["Fetch", State], None]) -> None:
-        self.follower = follower
-        self._peers = peers
-        self._changed = changed
-        self._alarm = Alarm(follower, self.settle)
-
-    @property
-    def supplier(self) -> str:
-        """The node it is fetched from."""
-        return self.follower.supplier
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The nodes from the leader down to the supplier."""
-        return self.follower.path
-
-    @property
-    def state(self) -> State:
-        """How it stands."""
-        return self.follower.state
-
-    @property
-    def reason(self) -> str:
-        """Why it is lost or gone."""
-        return self.follower.reason
-
-    def switch(self, supplier: str) -> None:
-        """Go on from another supplier, which takes over once it delivers."""
-        self.follower.open(supplier, asyncio.get_running_loop().time())
-        self.settle()
-
-    def close(self) -> None:
-        """Fetch no more. A second time is no error."""
-        self.follower.close()
-        self.settle()
-        self._alarm.cancel()
-
-    def settle(self) -> None:
-        """Act on what the follower has come up with."""
-        for peer, message in self.follower.messages_to_send():
-            self._peers.send(peer, message)
-        while state := self.follower.next_event():
-            self._changed(self, state)
-        self._alarm.set()
 
 
 class Relay:
@@ -139,7 +65,8 @@ class Relay:
         """Media that was not taken, by reason."""
         self._context = context
         self._peers = peers
-        self._supplier = Supplier(find, self._path, config.lag_s)
+        self._supplier = Supplier(peers.id, find, self._path, self._feeder, config.lag_s)
+        self._promised = InFlight()
         self._alarm = Alarm(self._supplier, self._book)
         self._fetches: dict[str, Fetch] = {}
         self._random = SystemRandom()
@@ -221,6 +148,11 @@ class Relay:
             fetch.close()
         self.advanced(stream)
 
+    def move(self, stream: str, node: str) -> None:
+        """Ask those who follow a stream from here to go on from another node; they are fed until they do."""
+        self._supplier.move(stream, node)
+        self._settle()
+
     def feeds(self, stream: str) -> int:
         """How many nodes follow a stream from here."""
         return self._supplier.feeds(stream)
@@ -241,6 +173,15 @@ class Relay:
     def _path(self, stream: str) -> tuple[str, ...]:
         fetch = self._fetches.get(stream)
         return (*(fetch.path if fetch else ()), self._peers.id)
+
+    def _feeder(self, stream: str, follower: str) -> str:
+        """Who is to feed a new follower."""
+        tables, now = self._peers.tables, asyncio.get_running_loop().time()
+        me, lead = tables.members[self._peers.id], tables.leader(stream)
+        feeder = deputy(stream, follower, tables, self._promised.load(me, now))
+        if feeder == me.id and lead:
+            self._promised.send(me, 1000 * lead.kbps, now)
+        return feeder
 
     def _ask_supplier(self, sender: str, message: LinkMessage) -> None:
         if isinstance(message, Open):
