@@ -3,7 +3,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from itertools import cycle
+from itertools import count, cycle
 
 import psutil
 import pytest
@@ -14,7 +14,7 @@ from mesh.net import meter
 from mesh.net.meter import Meter
 from mesh.net.sockets import Socket
 from tests.net.asynctest import asynctest, until
-from tests.net.stranger import MORE, STRANGER, frame, introduced
+from tests.net.stranger import MORE, STRANGER, Sealed, frame, introduced
 from tests.net.test_dials import OURS, dialling, serving
 
 MOST = 1 << 20
@@ -94,6 +94,20 @@ async def test_who_sends_a_message_that_never_ends_is_cut_off_and_others_are_hea
         await until(lambda: here.received[-1] == b"last")
         assert psutil.Process().memory_info().rss - before < 200 << 20
         honest.close()
+
+
+@asynctest
+async def test_who_has_the_secret_is_cut_off_as_well():
+    async with listening(zmq.ROUTER, sealed=True) as here:
+        member = await asyncio.to_thread(Sealed, here.port, b"DEALER", zmq.curve_public(OURS))
+        with member.connection as connection:
+            connection.sendall(member.encode(0, b"hello"))
+            await until(lambda: here.received == [b"hello"])
+            with pytest.raises(OSError):
+                await asyncio.to_thread(
+                    lambda: [connection.sendall(member.encode(MORE, bytes(60_000))) for _ in count()]
+                )
+        assert {*here.cut_off} == {(STRANGER, Cause.ENDLESS)}
 
 
 @asynctest
