@@ -1,6 +1,6 @@
 """Judge: whether a node can take a client at all, and how good it would be for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -63,6 +63,7 @@ class Judge:
     def __init__(
         self, request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
     ) -> None:
+        self.zone = client_zone(request.zone, tables)
         self.weights = weights(config, request.action)
         self.roles = roles(request.stream, tables)
         self._request = request
@@ -73,9 +74,8 @@ class Judge:
         self._now = now
         self._limits = {**LIMITS, **config.limits}
         self._dearest = dearest(config.cost)
-        self._zone = client_zone(request.zone, tables)
-        self._witness = witness(self._zone, tables)
-        heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)
+        self._witness = witness(self.zone, tables)
+        heard = any(status in HEARD for status in self.holders())
         self._cannot_fetch = request.action == Action.PLAY and not heard
 
     def __call__(self, member: Member) -> Candidate:
@@ -88,6 +88,11 @@ class Judge:
             return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost)
         terms = values(self._sight(member, load, here, role, draw), self.weights)
         return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw, lost)
+
+    def holders(self) -> Iterator[Status]:
+        """How those are who say that they have the stream."""
+        members = self._tables.members
+        return (members[node].status for node in self.roles if node in members)
 
     def bound(self, zone: str) -> float:
         """No node of this zone has a better score than this, as far as a few of them tell."""
@@ -108,13 +113,13 @@ class Judge:
 
     def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
         way, age, ramp = link(self._witness, member), self._now - member.born, self._config.ramp_s
-        ends = (member.zone, self._zone) if self._request.action == Action.PLAY else (self._zone, member.zone)
+        ends = (member.zone, self.zone) if self._request.action == Action.PLAY else (self.zone, member.zone)
         replica = self._tables.holders(self._request.stream).get(member.id)
         return Sight(
             load=load,
             limits=self._limits,
             grown=max(age / ramp, YOUNGEST) if age < ramp else 1.0,
-            away=member.zone != self._zone,
+            away=member.zone != self.zone,
             cost=cost(*ends, self._config.cost) / self._dearest,
             rtt_ms=way.rtt_ms,
             loss=way.loss,

@@ -58,18 +58,20 @@ def place(
     """Decide where this client goes; `random` differs from node to node, so that they do not all draw the same."""
     if request.action == Action.PUBLISH and (owner := _publishing(request.stream, tables)):
         return Refuse(409, (f"{request.stream} is live on {tables.display_name(owner)}",))
-    if request.action == Action.PLAY and not (tables.leader(request.stream) or tables.replicas(request.stream)):
-        return Refuse(404, (f"no node has {request.stream}",))
     if not config.redirect:
         request = replace(request, redirect=False)
     judge = Judge(request, tables, config, inflight, random, now)
+    if request.action == Action.PLAY and not any(status.living for status in judge.holders()):
+        return Refuse(404, (f"no node has {request.stream}",))
     candidates = shortlist(request, tables, judge, random)
     here, able = candidates[0], [candidate for candidate in candidates if not candidate.lost]
     asked = tables.display_name(here.node)
     if not able:
         return Refuse(503, (f"no node can take it: {asked} {here.lost}",), tuple(candidates))
     best = _choose(able, judge.weights, config, bool(request.sid))
-    judged = tuple(_judged(candidate, best, judge.weights, config.margin) for candidate in candidates)
+    # Why each of the others lost takes as long as the choice itself, and nobody reads it.
+    shown = candidates if request.explain else candidates[:1]
+    judged = tuple(_judged(candidate, best, judge.weights, config.margin) for candidate in shown)
     reasons = (f"{tables.display_name(best.node)} {_merit(best, request.action)}",)
     if best.here:
         return Serve((*reasons, request.tied) if request.tied else reasons, judged)

@@ -1,8 +1,8 @@
 """shortlist(): whom to judge for a client, where judging every node would take too long.
 
-Zones are gone through from the best on, until none can offer a better score than was found. In each of them a few
-nodes are judged that have the stream, from the session's point of the zone's ring on, and a few that would have to
-fetch it, from the stream's point on.
+The client's own zone comes first, then the others from the best on, until none can offer a better score than was
+found. In each of them a few nodes are judged that have the stream, from the session's point of the zone's ring on, and
+a few that would have to fetch it, from the stream's point on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,21 +28,29 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
     members, here = tables.members, judge(tables.members[tables.me])
     if request.explain or len(members) <= FEW:
         return [here, *(judge(member) for member in members.values() if member.id != tables.me)]
-    found = [here]
     if request.tied:
+        return [here]
+    found = [here, *_some(judge.zone, request, tables, judge, random)]
+    if _best(found) <= judge.weights.get("zone", 0.0):
         return found
-    for bound, _, zone in sorted((judge.bound(zone), random.random(), zone) for zone in tables.zones):
-        if len(found) > ENOUGH or bound >= min((it.score for it in found if not it.lost), default=inf):
+    beyond = ((judge.bound(zone), random.random(), zone) for zone in tables.zones if zone != judge.zone)
+    for bound, _, zone in sorted(beyond):
+        if _best(found) <= bound or len(found) > ENOUGH:
             break
-        ring = tables.zones[zone]
-        point = rank(request.sid) if request.sid else random.choice(ring)
-        having = (node for node in turned(ring, point) if node in judge.roles)
-        lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
-        for nodes in (having, lacking):
-            found += islice(_able(nodes, tables, judge), EACH)
+        found += _some(zone, request, tables, judge, random)
     return found
 
 
-def _able(nodes: Iterable[str], tables: Tables, judge: Judge) -> Iterator[Candidate]:
-    judged = (judge(tables.members[node]) for node in nodes if node != tables.me)
-    return (candidate for candidate in judged if not candidate.lost)
+def _best(found: Iterable[Candidate]) -> float:
+    return min((candidate.score for candidate in found if not candidate.lost), default=inf)
+
+
+def _some(zone: str, request: Request, tables: Tables, judge: Judge, random: Random) -> Iterator[Candidate]:
+    """A few nodes of a zone that have the stream, and a few that have not, all of them able to take the client."""
+    ring = tables.zones.get(zone, ())
+    point = rank(request.sid) if request.sid or not ring else random.choice(ring)
+    having = (node for node in turned(ring, point) if node in judge.roles)
+    lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
+    for nodes in (having, lacking):
+        judged = (judge(tables.members[node]) for node in nodes if node != tables.me)
+        yield from islice((candidate for candidate in judged if not candidate.lost), EACH)

@@ -242,7 +242,9 @@ CASES += [(name, Action.PUBLISH, *case) for name, case in PUBLISH.items()]
     ("action", "members", "entries", "request_", "taken", "lost"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
 def test_rules(action, members, entries, request_, taken, lost):
-    placement = ask(tables(*members, entries=entries), action=action, **request_)
+    table = tables(*members, entries=entries)
+    placement = ask(table, action=action, explain=True, **request_)
+    assert placement.reasons == ask(table, action=action, **request_).reasons
     match placement:
         case Serve():
             assert taken == "a"
