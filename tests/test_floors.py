@@ -11,7 +11,7 @@ FLOORS = [
     {"config", "media"},
     {"rtmp", "stream", "gossip", "relay"},  # neighbours, strangers to each other
     {"balance", "control"},
-    {"net"},
+    {"net", "bench"},
     {"node", "cli"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -20,7 +20,7 @@ WORLD = {
     *("uvloop", "zeroconf", "zmq"),
 }
 """What only the net floor and those above may import."""
-CLI_SEES = {"cli", "config", "control", "errors"}
+CLI_SEES = {"bench", "cli", "config", "control", "errors"}
 MODULES = [path for path in sorted(Path("mesh").rglob("*.py")) if path != Path("mesh/__init__.py")]
 
 

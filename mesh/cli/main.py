@@ -2,6 +2,7 @@
 
 import click
 
+from mesh.cli.bench import bench
 from mesh.cli.config import config
 from mesh.cli.doctor import doctor
 from mesh.cli.keygen import keygen
@@ -10,7 +11,7 @@ from mesh.cli.output import api_options
 from mesh.cli.route import route
 from mesh.cli.streams import streams, tree
 
-COMMANDS = (nodes, streams, tree, route, doctor, keygen, config)
+COMMANDS = (nodes, streams, tree, route, doctor, keygen, bench, config)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -80,6 +80,7 @@ class Fanout:
         self.sent = 0
         """Bytes handed to the kernel."""
         self.skips = 0
+        self.passes = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._players.values()))
@@ -165,6 +166,7 @@ class Fanout:
                 self._next = loop.call_soon(self._pass)
                 return
         self._walk = None
+        self.passes += 1
         ended = loop.time()
         self._took = self._spent + ended - started
         pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)

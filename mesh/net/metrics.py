@@ -38,6 +38,9 @@ class Metrics:
         yield GaugeMetricFamily("mesh_players", "Players that this node serves.", len(self._fanout))
         yield GaugeMetricFamily("mesh_cache_bytes", "Memory that the streams' logs hold.", self._catalog.budget.used)
         yield CounterMetricFamily("mesh_sent_bytes", "Bytes sent to players.", self._fanout.sent)
+        yield CounterMetricFamily(
+            "mesh_passes", "Walks over all players whose streams have grown.", self._fanout.passes
+        )
         yield CounterMetricFamily("mesh_player_skips", "Times that a player fell off a log's tail.", self._fanout.skips)
         yield _turned("mesh_redirects", "Clients sent to another node.", self._balance.redirects)
         yield _turned("mesh_refusals", "Clients sent away.", self._balance.refusals)

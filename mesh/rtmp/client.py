@@ -24,8 +24,11 @@ CONNECT, RELEASE, ANNOUNCE, CREATE, BEGIN = range(1, 6)
 class ClientSession:
     """The client's side of one connection."""
 
-    def __init__(self, random: Random, scheme: int | None = 0, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, random: Random, scheme: int | None = 0, limits: Limits = LIMITS, chunk_size: int = chunk.SIZE
+    ) -> None:
         self._connection = Connection(handshake.client(random, scheme), limits)
+        self._chunk_size = chunk_size
         self._stream_id = 0
         self._name = ""
         self._publishes = False
@@ -55,9 +58,11 @@ class ClientSession:
 
     def send(self, kind: Kind, timestamp: int, payload: bytes) -> None:
         """Publish one message; `payload` is the body of its FLV tag."""
-        if kind == Kind.META:
-            payload = command.SET_DATA_FRAME + payload
-        self._connection.send(kind, payload, timestamp, self._stream_id)
+        self._connection.send(kind, _named(kind, payload), timestamp, self._stream_id)
+
+    def encode(self, kind: Kind, timestamp: int, payload: bytes) -> bytes:
+        """The same message as bytes, for whoever publishes to many servers at once what he encodes but once."""
+        return chunk.encode(kind, timestamp, self._stream_id, _named(kind, payload), self._chunk_size)
 
     def close(self) -> None:
         """Say that we are done."""
@@ -67,7 +72,7 @@ class ClientSession:
 
     def _connect(self, address: url.URL) -> None:
         self._name = address.name
-        self._connection.set_chunk_size(chunk.SIZE)
+        self._connection.set_chunk_size(self._chunk_size)
         target = {"app": address.app, "tcUrl": address.tc_url, **VERSION}
         self._connection.call(Command("connect", CONNECT, target))
 
@@ -104,6 +109,11 @@ class ClientSession:
         elif reply.name == "onStatus":
             return _status(reply)
         return None
+
+
+def _named(kind: Kind, payload: bytes) -> bytes:
+    """Metadata begins with what servers are to do with it."""
+    return command.SET_DATA_FRAME + payload if kind == Kind.META else payload
 
 
 def _code_and_description(reply: Command) -> tuple[str, str]:
