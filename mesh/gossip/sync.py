@@ -87,7 +87,9 @@ class Synchronization:
         changes = peer.copy.apply(delta)
         if changes is None:
             self.pull(peer, now)
-        elif changes:
+            return
+        peer.pull_at = now
+        if changes:
             self._roster.show(peer.id, changes)
 
     def snap(self, peer: Peer, snap: Snap, now: float) -> None:
@@ -99,6 +101,7 @@ class Synchronization:
             raise WireError(f"entries of {snap.origin} came unasked from {peer.id}")
         changes = origin.copy.assemble(snap)
         if changes is not None:
+            origin.pull_at = now
             self._third.pop(snap.origin, None)
             self._roster.show(snap.origin, changes)
 

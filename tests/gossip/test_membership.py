@@ -2,7 +2,6 @@ from contextlib import suppress
 from itertools import pairwise
 from random import Random
 
-import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +11,10 @@ from mesh.gossip.event import Joined, LeadChanged
 from mesh.gossip.member import LeadState, Load, Status
 from mesh.gossip.message import Beat, Bye, Delta, Known, Sender, Snap, Sync
 from mesh.gossip.overlay import FullMesh
-from mesh.media.wire import decode, encode
+from mesh.media.wire import decode
 from tests.gossip.company import Company, Lone, address, beat, card, lead, welcome
-from tests.gossip.test_message import CASES
+from tests.gossip.lies import mutated
+from tests.gossip.sample import CASES
 from tests.gossip.test_roster import change
 
 ID = [card(number).id for number in range(9)]
@@ -141,19 +141,6 @@ def subtree(company: Company, number: int) -> tuple[object, ...]:
     return peer.member.card, peer.copy.version, {**peer.copy.entries}, peer.member.status
 
 
-def mutations(random: Random, message: object) -> bytes:
-    """A message of which something is not as it should be."""
-    array = msgpack.unpackb(encode(message))
-    for _ in range(random.randint(1, 3)):
-        place = array
-        while isinstance(deeper := random.choice(place or [0]), list) and deeper:
-            place = deeper
-        if place:
-            choices = [0, -1, 1 << 62, "", "x" * 300, b"", b"\xff" * 16, None, [], ID[2], ID[0], 1.5, True]
-            place[random.randrange(len(place))] = random.choice(choices)
-    return bytes(msgpack.packb(array))
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_a_hostile_member_breaks_nothing_and_changes_nothing_of_others(seed: int):
@@ -163,7 +150,7 @@ def test_a_hostile_member_breaks_nothing_and_changes_nothing_of_others(seed: int
     company.say(2, Snap(ID[2], card(2).boot, 5, 0, 1, (change(card(2), 1), change(lead(2), 5))))
     before = subtree(company, 2)
     for _ in range(40):
-        data = mutations(random, random.choice(CASES)) if random.random() < 0.8 else random.randbytes(40)
+        data = mutated(random, random.choice(CASES), [ID[2], ID[0]]) if random.random() < 0.8 else random.randbytes(40)
         with suppress(WireError):
             company.membership.receive(decode(data), Sender(ID[1], card(1).boot, "10.0.0.1"), company.now)
         company.wait(0.05)

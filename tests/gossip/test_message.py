@@ -4,32 +4,11 @@ import msgpack
 import pytest
 
 from mesh.errors import WireError
-from mesh.gossip import message
 from mesh.gossip.member import Load
-from mesh.gossip.message import Age, Delta, Known, Message, Pull, Snap, Sync, check_beat, check_card
+from mesh.gossip.message import Message, Sync, check_beat, check_card
 from mesh.media.wire import MAX_MESSAGE, decode, encode
-from tests.gossip.company import beat, card, hello, sender, welcome
-
-CASES = [
-    beat(links=((bytes(16), 345, 10),)),
-    hello(3),
-    welcome(4),
-    message.Bye(),
-    message.Suspect(card(1).id),
-    message.Dead(card(1).id),
-    message.Refuse("another mesh", "10.0.0.1:7400"),
-    message.You(7, card(1).boot, 300, ""),
-    Delta(3, 5, (("s/live/x", 4, b"value"), ("r/live/y", 5, None))),
-    Pull(card(1).id, card(1).boot, 3),
-    Snap(card(1).id, card(1).boot, 9, 0, 2, (("card", 1, b"value"),)),
-    Sync(((card(1).id, card(1).boot, 2, 9),), last=False),
-    Known(((card(1).id, card(1).boot, 2, 9),), (("10.0.0.1:7400", "[fd00::1]:7400"),)),
-    message.Ping(1 << 31),
-    message.Pong(0),
-    message.AskAge(card(1).id, refused=True),
-    Age(card(1).id, None, refused=False),
-    Age(card(1).id, 1100, refused=False),
-]
+from tests.gossip.company import beat, card, sender
+from tests.gossip.sample import CASES
 
 BAD_CARDS = [
     ({"incarnation": 0}, "incarnation 0"),
