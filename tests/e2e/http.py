@@ -44,18 +44,19 @@ class Reply:
         self.writer.close()
 
 
-async def ask(method: str, url: str, headers: dict[str, str] | None = None) -> Reply:
+async def ask(method: str, url: str, headers: dict[str, str] | None = None, source: str = "") -> Reply:
     """Send a request's head, without a body, and read the head of the reply (which may be 100)."""
-    reply = await connect(method, url, headers)
+    reply = await connect(method, url, headers, source)
     await asyncio.wait_for(read_head(reply), PATIENCE_S)
     return reply
 
 
-async def connect(method: str, url: str, headers: dict[str, str] | None = None) -> Reply:
-    """Send a request's head; the reply has the status 0 until its head is read."""
+async def connect(method: str, url: str, headers: dict[str, str] | None = None, source: str = "") -> Reply:
+    """Send a request's head, from this address of ours; the reply has the status 0 until its head is read."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, limit=1 << 20)
+    ours = (source, 0) if source else None
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, limit=1 << 20, local_addr=ours)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -70,11 +71,11 @@ async def read_head(reply: Reply) -> None:
     reply.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
 
 
-async def get(url: str, headers: dict[str, str] | None = None) -> Reply:
+async def get(url: str, headers: dict[str, str] | None = None, source: str = "") -> Reply:
     """GET, following redirects as a player does."""
     hops = [url]
     while True:
-        reply = await ask("GET", hops[-1], headers)
+        reply = await ask("GET", hops[-1], headers, source)
         reply.hops = hops
         if reply.status not in REDIRECTS or len(hops) > 5:
             return reply

@@ -24,8 +24,10 @@ class Arrival(NamedTuple):
 class Player:
     """One player of `http://`, `ws://` or `rtmp://`, which goes on until it is closed or the node ends it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source: str = "") -> None:
+        """`source` is the address from which it asks over HTTP."""
         self.url = url
+        self.source = source
         self.hops: list[str] = [url]
         """Every URL that was asked, the last being the one that answered."""
         self.status: int | str = 0
@@ -100,7 +102,7 @@ class Player:
         self._more.set()
 
     async def _play_http(self) -> None:
-        reply = await http.get(self.url)
+        reply = await http.get(self.url, source=self.source)
         self.hops, self.status = reply.hops, reply.status
         self._more.set()
         try:
@@ -133,8 +135,8 @@ class Player:
 
 
 @asynccontextmanager
-async def playing(*urls: str) -> AsyncIterator[list[Player]]:
+async def playing(*urls: str, source: str = "") -> AsyncIterator[list[Player]]:
     """A player of each URL, for as long as the block takes."""
-    players = [Player(url) for url in urls]
+    players = [Player(url, source) for url in urls]
     async with running(*(player.run() for player in players)):
         yield players

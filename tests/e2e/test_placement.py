@@ -1,0 +1,141 @@
+"""Three zones on one host: everyone is placed as `explain` says, nobody over capacity, and a full mesh says so."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from mesh.net import testcard
+from tests.e2e import http, synthetic
+from tests.e2e.cluster import ROOT, Cluster, Node, wait_until
+from tests.e2e.compare import assert_faithful
+from tests.e2e.flv import Tag
+from tests.e2e.player import Player, playing
+from tests.e2e.programs import run
+from tests.e2e.publisher import publishing
+from tests.e2e.rtmp import Refused, Stream
+from tests.e2e.tasks import asynctest
+
+HOMES = {"east": "127.0.1.1", "west": "127.0.2.1", "south": "127.0.3.1"}
+"""Where the clients of each zone connect from."""
+KEY = "live/x"
+MOST = 4
+"""Players that a node takes."""
+
+
+@pytest.fixture
+def zones(tmp_path: Path) -> Iterator[list[Node]]:
+    """A node in each of these zones."""
+    table = ", ".join(f'"{ip}/32" = "{zone}"' for zone, ip in HOMES.items())
+    limits = f"{{players = {MOST}}}"
+    with Cluster(tmp_path, balance__zones=f"{{{table}}}", balance__limits=limits, balance__ramp_s="0") as cluster:
+        for zone in HOMES:
+            cluster.create(zone, node__zone=zone)
+        yield cluster.start(*HOMES)
+
+
+async def arrive(stay: AsyncExitStack, asked: Node, zone: str, nodes: list[Node]) -> Player:
+    """One more player who stays, and is placed as the node that it asks has explained."""
+    route = asked.json(f"/api/v1/route?stream={KEY}&ip={HOMES[zone]}&explain=1")
+    able = [it["node"] for it in route["candidates"] if it["lost"] in ("", "loses the draw among equals")]
+    (player,) = await stay.enter_async_context(playing(f"{asked.http}/{KEY}.flv", source=HOMES[zone]))
+    await player.has(1)
+    assert player.status == 200 and len(player.hops) <= 2
+    assert serving(player, nodes) in able, route
+    return player
+
+
+def serving(player: Player, nodes: list[Node]) -> str:
+    """The name of the node that serves it."""
+    return {node.http_port: node.name for node in nodes}[urlsplit(player.hops[-1]).port or 0]
+
+
+def load(node: Node, of: Node, what: str) -> float:
+    """What one node knows of the load of another."""
+    (row,) = [row for row in node.json("/api/v1/nodes")["nodes"] if row["name"] == of.name]
+    return row["load"][what]
+
+
+def crowd(node: Node, nodes: list[Node]) -> float:
+    """How many players there are, as this node knows; fails if another has more than it takes."""
+    players = [load(node, of, "players") for of in nodes]
+    assert max(players) <= MOST
+    return sum(players)
+
+
+async def refuses(node: Node) -> bool:
+    """Whether it takes nobody, says so to everyone, and explains it."""
+    reply = await http.ask("GET", f"{node.http}/{KEY}.flv")
+    reply.close()
+    for key, publish in (KEY, False), ("live/other", True):
+        with pytest.raises(Refused, match=r"NetConnection\.Connect\.Rejected"):
+            await Stream.open(f"{node.rtmp}/{key}", publish)
+    route = node.json(f"/api/v1/route?stream={KEY}&explain=1")
+    why = {candidate["lost"] for candidate in route["candidates"]}
+    return (reply.status, reply.headers["retry-after"], route["action"], route["status"], why) == (
+        *(503, "1", "refuse", 503),
+        {f"is full: {MOST} players"},
+    )
+
+
+async def eventually(holds: Callable[[], object], what: str) -> None:
+    await asyncio.to_thread(wait_until, holds, what)
+
+
+@asynctest
+async def test_everyone_is_placed_as_explain_says_until_the_mesh_is_full_and_says_so(zones: list[Node]):
+    async with publishing(f"{zones[0].rtmp}/{KEY}", synthetic.stream(60)) as publisher, AsyncExitStack() as stay:
+        await eventually(lambda: all(node.stream(KEY) for node in zones), "all know the stream")
+        players = [await arrive(stay, asked, zone, zones) for zone in HOMES for asked in zones]
+        assert [serving(player, zones) for player in players] == [zone for zone in HOMES for _ in zones]
+        for asked in zones:
+            await eventually(lambda: all(crowd(node, zones) == len(players) for node in zones), "all are reported")
+            players.append(await arrive(stay, asked, "east", zones))
+        assert {serving(player, zones) for player in players[-2:]} == {"west", "south"}, "a full zone sends them on"
+        await eventually(lambda: all(crowd(node, zones) == MOST * len(zones) for node in zones), "all are full")
+        assert [await refuses(node) for node in zones] == [True] * 3
+        await assert_faithful(publisher, players)
+
+
+@asynctest
+async def test_ffmpeg_and_the_load_tool_play_in_their_zone(zones: list[Node]):
+    east, _, south = zones
+    card = (Tag(*tag) for tag in testcard.tags(320, 180, kbps=300))
+    async with publishing(f"{south.rtmp}/{KEY}", card):
+        url = f"{east.http}/{KEY}.flv?zone=west&wait=5"
+        null = ("-t", "1", "-c", "copy", "-f", "null", "-")
+        assert await run("ffmpeg", "-v", "error", "-i", url, *null) == (0, "")
+        load_tool = (sys.executable, str(ROOT / "tools" / "meshctl"), "bench", "play", url)
+        code, report = await run(*load_tool, "-n", "3", "--settle", "0", "--seconds", "1", "-o", "json")
+        assert code == 0 and json.loads(report)["redirects"] == 3, report
+        assert [f"plays {KEY}" in node.log for node in zones] == [False, True, False]
+
+
+@asynctest
+async def test_a_leader_with_little_room_feeds_one_replica_that_feeds_everyone(tmp_path: Path):
+    capacity = 3_000_000
+    with Cluster(tmp_path, balance__ramp_s="0") as cluster:
+        for name, most in ("a", f"{capacity}b/s"), ("b", "1Gb/s"), ("c", "1Gb/s"):
+            cluster.create(name, node__capacity=most)
+        a, b, c = cluster.start(*"abc")
+        async with publishing(f"{a.rtmp}/{KEY}", synthetic.stream(60)) as publisher, AsyncExitStack() as stay:
+            await eventually(lambda: c.stream(KEY) and c.stream(KEY)["kbps"], "all know the bit rate")
+            players: list[Player] = []
+            for url in [f"{a.http}/{KEY}.flv"] * 16 + [f"{node.rtmp}/{KEY}" for node in (b, c)]:
+                if url.startswith("rtmp"):
+                    await eventually(lambda: load(c, a, "tx_bps") > 0.7 * capacity, "a has little room left")
+                players += await stay.enter_async_context(playing(url))
+                await players[-1].has(1)
+            served = [serving(player, [a, b, c]) for player in players[:16]]
+            assert len(set(served)) == 2 and 1 <= served.count("a") <= 9, served
+            await assert_faithful(publisher, players)
+            fed = [it["node"] for it in a.stream(KEY)["replicas"] if it["supplier"] == "a"]
+            assert len(fed) == 1, a.stream(KEY)["replicas"]
+            await eventually(
+                lambda: load(b, a, "tx_bps") <= capacity, "only those who join make it send more for a moment"
+            )
