@@ -67,8 +67,8 @@ class Node:
         """`overrides` are what `-s` gets, `section.key` to value; `host` is where it runs, if not here."""
         self.name = name
         self.log_path = directory / f"{name}.log"
-        self.address, _, http_port = overrides["http.listen"].rpartition(":")
-        self.http_port = int(http_port)
+        self.address = host.address if host else "127.0.0.1"
+        self.http_port = int(overrides["http.listen"].rpartition(":")[2])
         self.rtmp_port = int(overrides["rtmp.listen"].rpartition(":")[2])
         self.mesh_port = int(overrides["mesh.listen"].rpartition(":")[2])
         self.http = f"http://{self.address}:{self.http_port}"
