@@ -13,6 +13,7 @@ from mesh.config import Address, Config
 from mesh.control.message import Held
 from mesh.control.url import node_url
 from mesh.errors import ConfigError
+from mesh.gossip.allowance import Allowance
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
@@ -36,6 +37,8 @@ log = logging.getLogger("mesh.node")
 FAREWELL_S = 1.0
 """For which stopping waits for players who have not got all of the stream yet."""
 STEP_S = 0.05
+NEWS = 0.5, 100
+"""Comings and goings that are logged in a second, and at once: where there are more, nobody would read them."""
 
 
 class Node:
@@ -46,6 +49,7 @@ class Node:
         self._stopping = asyncio.Event()
         self._draining = asyncio.Event()
         self._superseded = False
+        self._news = Allowance(*NEWS, 0.0)
 
     def drain(self) -> None:
         """Take nobody new, and stop when nobody is left or `node.drain_s` is over; called again, stop now."""
@@ -182,7 +186,8 @@ class Node:
             before, member = event.old, event.new
             if member and member.status != Status.JOINING and (before is None or before.status != member.status):
                 name = self.gossip.tables.display_name(event.id)
-                log.info("%s is %s", f"{name} at {member.address}" if member.address else name, member.status)
+                level = logging.INFO if self._news.take(asyncio.get_running_loop().time()) else logging.DEBUG
+                log.log(level, "%s is %s", f"{name} at {member.address}" if member.address else name, member.status)
 
     def _held(self, key: str) -> list[Held]:
         """What this node holds, for a survey."""

@@ -160,7 +160,7 @@ class Meter:
 @contextmanager
 def _borrowed(descriptor: int) -> Iterator[socket.socket]:
     """One of libzmq's connections, for a moment. Raises `OSError` if there is none."""
-    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=descriptor)
+    connection = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=descriptor)  # has room for IPv4 as well
     try:
         yield connection
     finally:

@@ -29,7 +29,7 @@ class Listener:
         self.received: list[bytes] = []
         self.cut_off: list[tuple[str, Cause]] = []
         self.meter = Meter(sealed, lambda *who: self.cut_off.append(who))
-        options = serving(OURS) if sealed else {}
+        options = {zmq.IPV6: 1} | (serving(OURS) if sealed else {})
         self.socket = Socket(self.context, kind, None if kind == zmq.PUB else self.take, options)
         self.meter.watch(self.socket, MOST)
         self.port = self.socket.bind("127.0.0.1", 0)
