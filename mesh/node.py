@@ -22,6 +22,7 @@ from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.health import HTTP, RTMP, Check, Health, answers, descriptors, disk, passes, raise_limit
 from mesh.net.http import Media, runner
+from mesh.net.keeping import Keeping
 from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import Counts, LoadMeter
 from mesh.net.metrics import Metrics
@@ -89,14 +90,14 @@ class Node:
         self._load = LoadMeter(self._counts, lambda: self._health.ill, config.node.capacity)
         self._state = State.open(config)
         self.gossip = Gossip(config, self._state, context, rtmp, http, lambda: self._load.load)
-        self.relay = Relay(context, self.gossip, config.relay, self.catalog.get)
+        self.relay = Relay(context, self.gossip, config, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
 
     async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._serve(rtmp, http, tasks.create_task)
             health = self._health.run(self._checks(rtmp, http))
-            work = (self._load.run(), health, self.fanout.sweep(), self.streams.run())
+            work = (self._load.run(), health, self.fanout.sweep(), self.streams.run(), self.keeping.run())
             chores = [tasks.create_task(chore) for chore in work]
             on_ready()
             try:
@@ -115,6 +116,7 @@ class Node:
             await self.gossip.stop()
             raise
         self.streams.join(self.gossip, self.relay)
+        self.keeping = Keeping(self.config.stream.patterns, self.gossip, self.streams)
 
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()

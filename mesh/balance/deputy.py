@@ -3,14 +3,15 @@
 A pure function of the tables. A node that is full feeds one replica all the same, because that one can feed everyone.
 """
 
-from mesh.balance.load import full
+from mesh.balance.load import Limits, full
+from mesh.config.weight import LIMITS
 from mesh.gossip.member import Load, Status
 from mesh.gossip.tables import Tables
 
 
-def deputy(stream: str, follower: str, tables: Tables, load: Load) -> str:
+def deputy(stream: str, follower: str, tables: Tables, load: Load, limits: Limits = LIMITS) -> str:
     """This node while it has room, by its `load` of this moment; else one of those it feeds, or "" if they are full."""
-    if not full(load):
+    if not full(load, limits):
         return tables.me
     fed = [
         replica
@@ -19,7 +20,7 @@ def deputy(stream: str, follower: str, tables: Tables, load: Load) -> str:
         and follower not in (replica.node, *replica.path)
         and tables.members[replica.node].status == Status.ALIVE
     ]
-    able = [replica for replica in fed if not full(tables.members[replica.node].load)]
+    able = [replica for replica in fed if not full(tables.members[replica.node].load, limits)]
     if fed and not able:
         return ""
     best = min(able, key=lambda r: (len(r.path), tables.members[r.node].load.relays, r.node), default=None)

@@ -5,6 +5,7 @@ The string under each field is also its comment in configs/reference.toml; a tes
 
 from dataclasses import dataclass, field
 
+from mesh.config.pattern import Patterns
 from mesh.config.rule import (
     Host,
     Label,
@@ -126,6 +127,8 @@ class StreamConfig:
     """Whether a second publisher of a live stream waits as its standby instead of being refused; not built yet."""
     silence_s: Pause = 5.0
     """Seconds without a frame after which a stream counts as stalled."""
+    patterns: Patterns = field(default_factory=dict)
+    """Care for streams by key, like {"live/*" = {replicas = 1, preload = ["fra"], priority = 1}}; the first counts."""
 
 
 @dataclass(frozen=True, slots=True)

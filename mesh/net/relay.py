@@ -6,7 +6,8 @@ Control messages go over the peers' control channel, media over one PUSH for eac
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container
+from functools import partial
 from random import SystemRandom
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ import zmq
 
 from mesh.balance.deputy import deputy
 from mesh.balance.inflight import InFlight
-from mesh.config import RelayConfig
+from mesh.balance.supply import suppliers
+from mesh.config import Config
+from mesh.config.weight import LIMITS
 from mesh.errors import ConfigError, WireError
 from mesh.net.alarm import Alarm
 from mesh.net.door import Door
@@ -57,7 +60,7 @@ class Relay:
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         peers: Peers,
-        config: RelayConfig,
+        config: Config,
         find: Callable[[str], Source | None],
     ) -> None:
         """`find` gives this node's log of a stream."""
@@ -65,7 +68,8 @@ class Relay:
         """Media that was not taken, by reason."""
         self._context = context
         self._peers = peers
-        self._supplier = Supplier(peers.id, find, self._path, self._feeder, config.lag_s)
+        self._config = config
+        self._supplier = Supplier(peers.id, find, self._path, self._feeder, config.relay.lag_s)
         self._promised = InFlight()
         self._alarm = Alarm(self._supplier, self._book)
         self._fetches: dict[str, Fetch] = {}
@@ -108,17 +112,14 @@ class Relay:
             self._pull.close()
             self._pull = None
 
-    def fetch(
-        self,
-        stream: str,
-        supplier: str,
-        into: Log,
-        others: Callable[[], Sequence[str]],
-        changed: Callable[[Fetch, State], None],
-    ) -> Fetch:
-        """Fetch a stream into a log; if it is being fetched already, that is the fetch.
+    def suppliers(self, stream: str, besides: Container[str] = ()) -> tuple[str, ...]:
+        """From whom this node can fetch a stream, best first."""
+        return suppliers(stream, self._peers.tables, besides, self._config.balance)
 
-        `others` are the nodes that have it, best first: who is ahead when the supplier brings nothing replaces it.
+    def fetch(self, stream: str, supplier: str, into: Log, changed: Callable[[Fetch, State], None]) -> Fetch:
+        """Fetch a stream into a log, from this supplier until it brings nothing and another is ahead.
+
+        If it is being fetched already, that is the fetch.
         """
         if old := self._fetches.get(stream):
             return old
@@ -131,6 +132,7 @@ class Relay:
             self._book()
             changed(fetch, state)
 
+        others = partial(self.suppliers, stream)
         follower = Follower(self._peers.id, stream, into, others, self._peers.rtt_s, self._random)
         fetch = self._fetches[stream] = Fetch(follower, self._peers, report)
         fetch.switch(supplier)
@@ -178,7 +180,8 @@ class Relay:
         """Who is to feed a new follower."""
         tables, now = self._peers.tables, asyncio.get_running_loop().time()
         me, lead = tables.members[self._peers.id], tables.leader(stream)
-        feeder = deputy(stream, follower, tables, self._promised.load(me, now))
+        limits = {**LIMITS, **self._config.balance.limits}
+        feeder = deputy(stream, follower, tables, self._promised.load(me, now), limits)
         if feeder == me.id and lead:
             self._promised.send(me, 1000 * lead.kbps, now)
         return feeder

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from math import inf
 from random import uniform
 
-from mesh.balance.supply import suppliers
 from mesh.errors import StreamError
 from mesh.gossip.member import Lead, Replica, Status
 from mesh.gossip.tables import Tables
@@ -50,7 +49,7 @@ class Replication:
     @property
     def fetching(self) -> bool:
         """Whether it has a source."""
-        return self._fetch is not None
+        return self._fetch is not None and self._fetch.state not in LOST
 
     def follow(self, besides: str = "") -> bool:
         """Fetch it from another than `besides`; False if nobody else has what this node lacks."""
@@ -59,11 +58,11 @@ class Replication:
             return False
         through = {replica.node: replica.path for replica in self._tables.replicas(self.key)}
         # Who is fed through it has lost it too, or turns out to be ahead.
-        found = [n for n in suppliers(self.key, self._tables, {besides}) if besides not in through.get(n, ())]
+        found = [n for n in self._relay.suppliers(self.key, {besides}) if besides not in through.get(n, ())]
         if found and self._fetch:
             self._fetch.switch(found[0])
         elif found:
-            self._fetch = self._relay.fetch(self.key, found[0], self._log, self._others, self._fetched)
+            self._fetch = self._relay.fetch(self.key, found[0], self._log, self._fetched)
         return bool(found)
 
     def led(self, lead: Lead) -> None:
@@ -108,7 +107,7 @@ class Replication:
         """Adopt a better supplier, one that is not better just for a moment; at once if this one is about to leave."""
         now = asyncio.get_running_loop().time()
         self._shunned = {node: until for node, until in self._shunned.items() if until > now}
-        best = next(iter(suppliers(self.key, self._tables, self._shunned)), fetch.supplier)
+        best = next(iter(self._relay.suppliers(self.key, self._shunned)), fetch.supplier)
         if fetch.state is not State.OPEN or best == fetch.supplier:
             self._better = "", inf
             return
@@ -118,9 +117,6 @@ class Replication:
         if now >= self._better[1]:
             log.info("%s: %s is better than %s", self.key, *map(self._tables.display_name, (best, fetch.supplier)))
             fetch.switch(best)
-
-    def _others(self) -> tuple[str, ...]:
-        return suppliers(self.key, self._tables)
 
     def _fetched(self, fetch: Fetch, state: State) -> None:
         if state is State.OPEN:

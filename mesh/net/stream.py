@@ -46,6 +46,8 @@ class Stream:
         self.publication: Publication | None = None
         self.needed_at = now
         """When somebody last read it."""
+        self.kept_until = now
+        """Until when it is needed, whoever reads it."""
         self.opened = asyncio.Event()
         """Set when it has frames, or will not get any."""
         self._config = config
@@ -122,6 +124,7 @@ class Stream:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
         if self.players or self._relay.feeds(self.key):
             self.needed_at = now
+        self.needed_at = max(self.needed_at, min(now, self.kept_until))
         if self._tables.leads(self.key):
             self._led_at = now
         if self.publication:

@@ -85,6 +85,12 @@ class Streams:
         if stream := self._streams.get(key):
             stream.unpublish(publication)
 
+    def keep(self, key: str, seconds: float) -> None:
+        """Hold a stream for so long, whether or not anybody plays it here; if nobody has it, nothing is held."""
+        if self._known(key):
+            stream = self._wanted(key)
+            stream.kept_until = max(stream.kept_until, asyncio.get_running_loop().time() + seconds)
+
     async def run(self) -> None:
         """Look after the streams until cancelled."""
         loop = asyncio.get_running_loop()

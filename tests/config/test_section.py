@@ -81,7 +81,7 @@ def test_the_contract_has_these_keys_and_defaults():
         "relay": {"lag_s": 3},
         "egress": {"pass_min_ms": 0, "pass_max_ms": 350},
         "limits": {"player_lag_s": 10},
-        "stream": {"linger_s": 10, "hold_s": 30, "standby": False, "silence_s": 5},
+        "stream": {"linger_s": 10, "hold_s": 30, "standby": False, "silence_s": 5, "patterns": {}},
         "balance": {
             "policy": "weighted",
             "algorithm": "lowest",

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
-from mesh.config import RelayConfig
+from mesh.config import Config, RelayConfig
 from mesh.errors import ConfigError
 from mesh.gossip.member import Card, Load, Member, Replica
 from mesh.gossip.tables import Tables
@@ -47,7 +47,7 @@ class Host:
         self.logs: dict[str, StreamLog] = {}
         self.states: list[State] = []
         self.tables = Tables(self.id, [member(self.id)])
-        self.relay = Relay(mesh.context, self, RelayConfig(lag_s), self.logs.get)
+        self.relay = Relay(mesh.context, self, Config(relay=RelayConfig(lag_s)), self.logs.get)
         self._callbacks: dict[type, Callable[[str, object], None]] = {}
 
     def on(self, message_type: type, callback: Callable[[str, object], None]) -> None:
@@ -80,7 +80,7 @@ class Host:
     def fetch(self, supplier: str, stream: str = STREAM) -> Fetch:
         """Fetch a stream into a new log, or the one there is."""
         log = self.logs.get(stream) or self.log(stream)
-        return self.relay.fetch(stream, supplier, log, tuple, lambda _, state: self.states.append(state))
+        return self.relay.fetch(stream, supplier, log, lambda _, state: self.states.append(state))
 
 
 class Mesh:

@@ -125,7 +125,7 @@ async def test_a_better_supplier_is_adopted_without_a_frame_lost_and_the_one_lef
         showing = asyncio.create_task(show.run(10))
         _, player = [await follow(node, supplier) for node, supplier in [(b, a), (c, b)]]
         replication(c)._shunned.clear()
-        with mock.patch("mesh.net.replica.suppliers", return_value=(a.gossip.id, b.gossip.id)):
+        with mock.patch.object(c.relay, "suppliers", return_value=(a.gossip.id, b.gossip.id)):
             await until(lambda: source(c) == "a")
             await until(lambda: list(replication(c)._shunned) == [b.gossip.id])
         await showing

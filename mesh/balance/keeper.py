@@ -1,0 +1,46 @@
+"""keepers(): the nodes that hold a stream although nobody may play it there.
+
+A pure function of the tables, asked by the leader again and again: whoever is lost is replaced, and whoever holds the
+stream already goes before others, so that little moves.
+"""
+
+from collections.abc import Iterable
+
+from mesh.balance.load import full
+from mesh.balance.ring import rank
+from mesh.config.pattern import EVERYWHERE, Care
+from mesh.gossip.member import Member, Status
+from mesh.gossip.tables import Tables
+
+
+def keepers(stream: str, tables: Tables, care: Care) -> tuple[str, ...]:
+    """Which nodes besides this one, the leader: one in each zone of `preload`, and `replicas` in all."""
+    if not care.preload and not care.replicas:
+        return ()
+    here = tables.members[tables.me].zone
+    chosen: list[Member] = []
+    for zone in zones(care.preload, tables):
+        if zone != here and (best := best_of(stream, tables, (tables.members[id] for id in tables.zones[zone]))):
+            chosen.append(best)
+    while len(chosen) < care.replicas:
+        taken = {here, *(member.zone for member in chosen)}
+        rest = [member for member in tables.members.values() if member not in chosen]
+        elsewhere = [member for member in rest if member.zone not in taken]
+        best = best_of(stream, tables, elsewhere) or best_of(stream, tables, rest)
+        if best is None:
+            break
+        chosen.append(best)
+    return tuple(member.id for member in chosen)
+
+
+def best_of(stream: str, tables: Tables, members: Iterable[Member]) -> Member | None:
+    """The one of these that would keep the stream; None if none of them can."""
+    held = tables.holders(stream)
+    able = [m for m in members if m.id != tables.me and m.status == Status.ALIVE and not full(m.load)]
+    return min(able, key=lambda member: (member.id not in held, rank(stream, member.id)), default=None)
+
+
+def zones(names: Iterable[str], tables: Tables) -> list[str]:
+    """These zones, as far as they have nodes."""
+    named = set(names)
+    return [zone for zone in sorted(tables.zones) if zone in named or EVERYWHERE in named]

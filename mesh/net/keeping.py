@@ -1,0 +1,60 @@
+"""Keeping: streams that are held where nobody plays them yet, because a leader or the API wants it."""
+
+import asyncio
+from collections.abc import Mapping
+
+from mesh.balance.keeper import best_of, keepers
+from mesh.config.pattern import Care, care_for
+from mesh.control.keep import Keep
+from mesh.errors import NoRoom, StreamNotFound
+from mesh.gossip.tables import Tables
+from mesh.net.gossip import Gossip
+from mesh.net.streams import Streams
+
+ASK_S = 1.0
+"""How often a leader chooses who keeps its streams, and tells them."""
+KEEP_S = 5.0
+"""For how long each time."""
+
+
+class Keeping:
+    """What this node keeps for others, and has others keep."""
+
+    def __init__(self, patterns: Mapping[str, Care], gossip: Gossip, streams: Streams) -> None:
+        self._patterns = patterns
+        self._gossip = gossip
+        self._streams = streams
+        gossip.on(Keep, lambda sender, message: streams.keep(message.stream, message.seconds))
+
+    async def run(self) -> None:
+        """Have this node's streams kept, until cancelled."""
+        while True:
+            for stream in self._streams:
+                if stream.publication:
+                    self._have_kept(stream.key)
+            await asyncio.sleep(ASK_S)
+
+    def preload(self, stream: str, node: str, zone: str, seconds: float) -> str:
+        """Have a stream kept by the node of this name, or one of a zone; return its name. Raises `StreamError`."""
+        tables = self._tables
+        if not (tables.leader(stream) or tables.replicas(stream)):
+            raise StreamNotFound(f"no node has {stream}")
+        named = tables.by_name(node)
+        members = [named] if named else [tables.members[id] for id in tables.zones.get(zone, ()) if not node]
+        me = tables.members[tables.me]
+        keeper = me if me in members else best_of(stream, tables, members)
+        if keeper is None:
+            raise NoRoom(f"no node called {node} has room" if node else f"no node of zone {zone!r} has room")
+        if keeper is me:
+            self._streams.keep(stream, seconds)
+        else:
+            self._gossip.send(keeper.id, Keep(stream, seconds))
+        return tables.display_name(keeper.id)
+
+    def _have_kept(self, stream: str) -> None:
+        for node in keepers(stream, self._tables, care_for(stream, self._patterns)):
+            self._gossip.send(node, Keep(stream, KEEP_S))
+
+    @property
+    def _tables(self) -> Tables:
+        return self._gossip.tables

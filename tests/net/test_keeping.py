@@ -1,0 +1,68 @@
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from mesh.errors import NoRoom, StreamNotFound
+from tests.net.asynctest import asynctest, until
+from tests.net.nodes import HEADERS, Mesh, Player, Poster, gop, meshed, payloads, written
+
+PATTERNS = '{"live/*" = {replicas = 2}}'
+
+
+def holders(mesh: Mesh) -> set[str]:
+    """Who holds the stream, besides its leader."""
+    return {node.config.node.name for node in mesh if (s := node.streams.get("live/x")) and not s.publication}
+
+
+@mock.patch("mesh.net.keeping.ASK_S", 0.1)
+@asynctest
+async def test_a_stream_has_replicas_without_players_and_a_lost_one_is_replaced(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", stream__patterns=PATTERNS, node__zone="one") as mesh:
+        d = await mesh.start("d", node__zone="two")
+        await mesh.settled()
+        publisher = await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
+        await until(lambda: len(holders(mesh)) == 2)
+        assert "d" in holders(mesh), "another zone goes first"
+        await until(lambda: d.streams.get("live/x").log.entry)
+        await mesh.stop(d)
+        await until(lambda: holders(mesh) == {"b", "c"})
+        publisher.feed(*gop(5))
+        player = await Player.begin(mesh[1], "/live/x.flv?redirect=0")
+        await player.sees(*gop(5))
+
+
+@mock.patch("mesh.net.keeping.KEEP_S", 0.3)
+@mock.patch("mesh.net.keeping.ASK_S", 0.1)
+@asynctest
+async def test_when_nobody_wants_a_replica_any_more_it_goes(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", stream__patterns=PATTERNS, stream__linger_s="0.2") as mesh:
+        publisher = await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
+        await until(lambda: holders(mesh) == {"b", "c"})
+        mesh[0].keeping._patterns = {}
+        await until(lambda: not holders(mesh))
+        publisher.close()
+
+
+@asynctest
+async def test_a_stream_is_preloaded_by_node_or_zone_and_let_go_in_time(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", stream__linger_s="0.2") as mesh:
+        await mesh.start("c", node__zone="fra")
+        await mesh.settled()
+        a, b, c = mesh
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        await until(lambda: all(node.gossip.tables.leader("live/x") for node in mesh))
+        assert b.keeping.preload("live/x", "", "fra", 1.5) == "c"
+        assert c.keeping.preload("live/x", "b", "", 60) == "b"
+        await until(lambda: holders(mesh) == {"b", "c"})
+        player = await Player.begin(c, "/live/x.flv?redirect=0")
+        assert payloads(await player.tags(8)) == payloads([*HEADERS, *gop(0)])
+        player.close()
+        await until(lambda: holders(mesh) == {"b"})
+        for node, zone in [("d", ""), ("", "ams")]:
+            with pytest.raises(NoRoom):
+                a.keeping.preload("live/x", node, zone, 1)
+        with pytest.raises(StreamNotFound):
+            a.keeping.preload("live/y", "b", "", 1)
+        publisher.close()
