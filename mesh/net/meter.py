@@ -79,22 +79,31 @@ class Meter:
         """Let all who are connected to this socket have no more than `most` bytes under way."""
         account = Account(socket, most)
         socket.watch(EVENTS, lambda event, value, _: self._told(account, event, value))
+        socket.overlong = lambda part: self._overlong(account, part)
         if not self._accounts:
             self._book()
         self._accounts.append(account)
 
     def count(self, frames: list[zmq.Frame]) -> None:
         """A message has come. One that makes no sense is not to be counted, and so is held against its sender."""
-        descriptor = int(str(frames[-1].get("__fd")))
-        if descriptor not in self._lines:
-            for account in self._accounts:
-                account.socket.hear()  # that it was made, which came before the message did
-        if line := self._lines.get(descriptor):
+        if line := self._line(frames[-1]):
             line.ended += sum(map(self._size, frames))
 
     def bars(self, host: str) -> bool:
         """Whether a host gets no connection at the moment."""
         return asyncio.get_running_loop().time() < self._barred.get(host, 0.0)
+
+    def _line(self, frame: zmq.Frame) -> Line | None:
+        """The connection that a frame came on; None if that is closed."""
+        descriptor = int(str(frame.get("__fd")))
+        if descriptor not in self._lines:
+            for account in self._accounts:
+                account.socket.hear()  # that it was made, which came before the message did
+        return self._lines.get(descriptor)
+
+    def _overlong(self, account: Account, part: zmq.Frame) -> None:
+        if line := self._line(part):
+            self._cut_off(account, line.host, asyncio.get_running_loop().time())
 
     def _size(self, frame: zmq.Frame) -> int:
         """Bytes of a frame on the wire (ZMTP 3.1, "framing")."""

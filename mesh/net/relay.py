@@ -17,6 +17,7 @@ from mesh.balance.deputy import deputy
 from mesh.balance.inflight import InFlight
 from mesh.balance.supply import suppliers
 from mesh.config import Config
+from mesh.config.pattern import care_for
 from mesh.config.weight import LIMITS
 from mesh.errors import ConfigError, WireError
 from mesh.net.alarm import Alarm
@@ -33,7 +34,7 @@ from mesh.relay.supplier import Supplier
 
 log = logging.getLogger("mesh.relay")
 
-UNREAD = 8 << 20
+UNREAD = 4 << 20
 """Bytes of media that all others together may have under way."""
 TURN_S = 0.005
 """A pass yields to the loop after this long."""
@@ -69,7 +70,7 @@ class Relay:
         self._context = context
         self._peers = peers
         self._config = config
-        self._supplier = Supplier(peers.id, find, self._path, self._feeder, config.relay.lag_s)
+        self._supplier = Supplier(peers.id, find, self._path, self._feeder, self._priority, config.relay.lag_s)
         self._promised = InFlight()
         self._alarm = Alarm(self._supplier, self._book)
         self._fetches: dict[str, Fetch] = {}
@@ -185,6 +186,9 @@ class Relay:
         if feeder == me.id and lead:
             self._promised.send(me, 1000 * lead.kbps, now)
         return feeder
+
+    def _priority(self, stream: str) -> int:
+        return care_for(stream, self._config.stream.patterns).priority
 
     def _ask_supplier(self, sender: str, message: LinkMessage) -> None:
         if isinstance(message, Open):

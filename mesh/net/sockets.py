@@ -26,7 +26,7 @@ WATCHFUL: dict[int, int | bytes] = {
 }
 """Give up a connection that is cut after some 4 s, by the kernel's own timers: ZeroMQ's heartbeats cost more."""
 MOST_PARTS = 2048
-"""Of one message; one that has more is dropped."""
+"""Of one message; one that has more is dropped, in turns."""
 WATCHED = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_CONNECTED
@@ -60,8 +60,10 @@ class Socket:
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Handle | None = None
         self._context = context
+        self.overlong: Callable[[zmq.Frame], None] | None = None
+        """Gets a part of each message that has too many and is dropped."""
         self._torn = False
-        """Whether the next part belongs to a message that is dropped."""
+        """Whether the next part belongs to such a message."""
         self._watch: Socket | None = None
         self._watchers: list[tuple[int, Callable[[int, int, str], None]]] = []
         if receive:
@@ -171,6 +173,8 @@ class Socket:
             if error.errno != zmq.EAGAIN:
                 raise
             return []
+        if self.overlong and not self._torn:
+            self.overlong(parts[-1])
         self._torn = True
         return []
 

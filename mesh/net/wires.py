@@ -40,7 +40,7 @@ HEARD = 4 << 20, 8 << 20
 """Bytes of messages that are read of one host in a second, and at once; what is beyond is dropped unread."""
 MESSAGE_COST = 256
 """What a message counts in addition to its bytes."""
-UNREAD = 4 << 20
+UNREAD = 1 << 20
 """Bytes that all others together may have under way to one of the sockets that are read."""
 SUBSCRIPTIONS = 1 << 20
 """The same of subscriptions."""

@@ -109,6 +109,7 @@ async def oversized(target: Target) -> str:
 async def subscriptions(target: Target) -> str:
     """To hundreds of thousands of things."""
     sub = zmq.Context().socket(zmq.SUB)
+    sub.sndhwm = 0
     if target.secret:  # a subscriber is the one who serves with the cluster's key
         sub.curve_server, sub.curve_secretkey = True, _cluster_key(target.secret)
     sub.connect(f"tcp://{target.source}:0;127.0.0.1:{target.port + 1}")
