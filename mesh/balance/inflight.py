@@ -28,15 +28,22 @@ class Flight:
     report: Load
     """The newest one that was looked at."""
     clients: deque[Client] = field(default_factory=deque)
+    bps: int = 0
+    """Of all of them together."""
+
+    def take_off(self, client: Client) -> None:
+        """One more."""
+        self.clients.append(client)
+        self.bps += client.bps
 
     def land(self, report: Load, now: float) -> None:
-        """Take off those who arrived, as far as the report counts more players, and those who never will."""
+        """Forget those who arrived, as far as the report counts more players, and those who never will."""
         if report is not self.report:
             for _ in range(min(report.players - self.report.players, len(self.clients))):
-                self.clients.popleft()
+                self.bps -= self.clients.popleft().bps
             self.report = report
         while self.clients and self.clients[0].sent <= now - EXPIRES_S:
-            self.clients.popleft()
+            self.bps -= self.clients.popleft().bps
 
 
 class InFlight:
@@ -47,7 +54,7 @@ class InFlight:
 
     def send(self, member: Member, bps: int, now: float) -> None:
         """A client was sent to this node, for a stream of so many bits per second."""
-        self._flights.setdefault(member.id, Flight(member.load)).clients.append(Client(now, bps))
+        self._flights.setdefault(member.id, Flight(member.load)).take_off(Client(now, bps))
 
     def load(self, member: Member, now: float) -> Load:
         """What the node reported, and what is on the way to it."""
@@ -58,5 +65,5 @@ class InFlight:
         if not flight.clients:
             del self._flights[member.id]
             return member.load
-        load, bps = member.load, sum(client.bps for client in flight.clients)
-        return replace(load, players=load.players + len(flight.clients), tx_bps=load.tx_bps + bps)
+        load = member.load
+        return replace(load, players=load.players + len(flight.clients), tx_bps=load.tx_bps + flight.bps)
