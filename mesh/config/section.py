@@ -124,7 +124,7 @@ class StreamConfig:
     hold_s: Seconds = 30.0
     """Seconds that players are kept after the publisher has gone, so that it may come back."""
     standby: Switch = False
-    """Whether a second publisher of a live stream waits as its standby instead of being refused; not built yet."""
+    """Whether a second publisher of a live stream waits as its standby, on another node, instead of being refused."""
     silence_s: Pause = 5.0
     """Seconds without a frame after which a stream counts as stalled."""
     patterns: Patterns = field(default_factory=dict)

@@ -28,7 +28,6 @@ TYPES = {str: (str,), list: (list,), bool: (bool,), float: (float, int), dict: (
 
 NOT_BUILT = {
     "redis.url": "the mirror",
-    "stream.standby": "standby",
 }
 """Keys of the contract that only take their default so far, and what they would ask for."""
 

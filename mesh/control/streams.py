@@ -38,7 +38,7 @@ def _stream(key: str, tables: Tables, held: Answers, shape: Shape, partial: tupl
         leader=tables.display_name(leader.node) if leader else None,
         epoch=leader.epoch if leader else max(replica.epoch for replica in replicas),
         head=_head(key, leader.node, held) if leader else None,
-        standby=(),
+        standby=_names([lead.node for lead in tables.leads(key) if lead.state == LeadState.STANDBY], tables),
         replicas=shape(key, replicas, tables, held),
         players=sum(answer[key].players for answer in held.values() if key in answer),
         kbps=leader.kbps if leader else 0,

@@ -6,25 +6,27 @@ players keep their connection while the publisher may come back).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mesh.config import StreamConfig
-from mesh.errors import StreamError
 from mesh.gossip.member import Lead, LeadState
 from mesh.gossip.tables import Tables
+from mesh.net.claim import Claims
+from mesh.net.ends import AWAY
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
+from mesh.net.leadership import Leadership, Spawn
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.replica import Replication
-from mesh.stream.leader import Leader
-from mesh.stream.log import StreamLog
+from mesh.stream.catalog import Catalog
+from mesh.stream.end import End
 from mesh.stream.rendition import Format, Rendition
 
 log = logging.getLogger("mesh.stream")
 
-GHOST_S = 2.0
-"""A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
+FLOWS_S = 0.3
+"""A stream that had a frame in this time still has its source."""
 
 
 class Stream:
@@ -32,18 +34,20 @@ class Stream:
 
     def __init__(
         self,
-        held: StreamLog,
+        key: str,
         config: StreamConfig,
+        catalog: Catalog,
         gossip: Gossip,
+        claims: Claims,
         relay: Relay,
         fanout: Fanout,
         dropped: Callable[[str], None],
+        spawn: Spawn,
     ) -> None:
-        """`dropped` is called, with the key, when it is held no more."""
+        """`dropped` is called, with the key, when it is held no more; `spawn` starts a task."""
         now = asyncio.get_running_loop().time()
-        self.log = held
-        self.key = held.key
-        self.publication: Publication | None = None
+        self.log = held = catalog.open(key)
+        self.key = key
         self.needed_at = now
         """When somebody last read it."""
         self.kept_until = now
@@ -58,10 +62,21 @@ class Stream:
         self._renditions: dict[Format, Rendition] = {}
         self._led_at = now
         """When somebody last led it, or claimed to."""
-        self._grown_at = now
-        """When its last frame came."""
         self._replication = Replication(held, gossip, relay, self.opened, self.drop)
+        self._leadership = Leadership(held, config, gossip, claims, catalog, self._replication, spawn)
+        self._put_off = False
+        """Whether it may have to follow another leader."""
         held.on_append = self._grown
+
+    @property
+    def publication(self) -> Publication | None:
+        """The publication by which this node leads it."""
+        return self._leadership.publication
+
+    @property
+    def end(self) -> End:
+        """Where its log ends."""
+        return self._leadership.end
 
     @property
     def players(self) -> int:
@@ -74,62 +89,59 @@ class Stream:
             self._renditions[form] = Rendition(self.log, form)
         return self._renditions[form]
 
-    def publish(self, close: Callable[[str], None]) -> Publication:
-        """Lead it, after it was claimed, in a new epoch; `close` hangs up on the publisher, saying why."""
-        now = asyncio.get_running_loop().time()
-        lead = Lead(self._gossip.id, self.key, self._next_epoch(), LeadState.LIVE)
-        self._gossip.lead(lead)
-        self._replication.stop()
-        leader = Leader(self.log, lead.epoch, lead.node, self.log.end(round((now - self._grown_at) * 1000)))
-        self.publication = Publication(leader, lead, now, close)
+    def publish(self, close: Callable[[str], None], ends: Mapping[str, End]) -> Publication:
+        """Lead it, after it was claimed, in an epoch after all these; `close` hangs up on the publisher, saying why."""
+        publication = self._leadership.publish(close, ends)
         self.opened.set()
-        self._gossip.unreplicate(self.key)
-        return self.publication
+        return publication
+
+    def stand_by(self, close: Callable[[str], None]) -> Publication:
+        """Have a publisher wait until he is needed. Raises `StreamTaken` if one publishes here already."""
+        return self._leadership.stand_by(close)
+
+    async def take_over(self) -> None:
+        """Let the publisher who waits here lead it. Raises `StreamError`."""
+        await self._leadership.take_over(asked=True)
 
     def unpublish(self, publication: Publication) -> None:
         """The publisher has gone: hold what there is, for its players and for its return."""
-        if self.publication is publication:
-            self.publication = None
-            self._replication.announce()
-            self._gossip.unlead(self.key)
+        self._leadership.leave(publication)
 
     def displace_ghost(self) -> None:
         """Hang up on a publisher who went silent, for the sake of one who speaks."""
-        if ghost := self.publication:
-            now = asyncio.get_running_loop().time()
-            ghost.beat(now, self._config.silence_s)
-            if now - ghost.heard_at >= min(GHOST_S, self._config.silence_s):
-                self.unpublish(ghost)
-                ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
+        self._leadership.displace_ghost()
 
     def follow(self) -> bool:
         """Fetch it; False if nobody else has what this node lacks."""
         return self._replication.follow()
 
-    def yield_to(self, lead: Lead) -> None:
-        """Another node leads it."""
-        reason = f"{self._tables.display_name(lead.node)} leads it in epoch {lead.epoch}"
-        if publication := self.publication:
-            if lead.state != LeadState.LIVE:
-                return
-            self.unpublish(publication)
-            publication.close(reason)
-        if any(epoch.number == lead.epoch and epoch.leader != lead.node for epoch in self.log.epochs):
-            # Two began it at once, each before it heard of the other: this log never was the stream.
-            self.drop(reason)
-        else:
-            self._replication.led(lead)
+    def heard(self) -> None:
+        """The tables have changed: follow a new leader, or settle with him."""
+        lead = self._tables.leader(self.key)
+        if self.publication:
+            self._leadership.face_rivals()
+        elif lead and lead.node != self._gossip.id:
+            conflict = any(epoch.number == lead.epoch and epoch.leader != lead.node for epoch in self.log.epochs)
+            self._put_off = self._contested(lead) or conflict
+            if conflict and not self._rivals(lead):
+                # Two began it at once, each before it heard of the other: this log never was the stream.
+                self.drop(f"{self._tables.display_name(lead.node)} leads it in epoch {lead.epoch}")
+            elif not self._put_off:
+                self._replication.led(lead)
 
     def tend(self, now: float) -> None:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
-        if self.players or self._relay.feeds(self.key):
+        if self.players or self._relay.feeds(self.key) or self._leadership.standby:
             self.needed_at = now
         self.needed_at = max(self.needed_at, min(now, self.kept_until))
         if self._tables.leads(self.key):
             self._led_at = now
+        self._leadership.tend(now)
+        if self._put_off:
+            self.heard()
         if self.publication:
-            self._tell(self.publication.beat(now, self._config.silence_s))
-        elif now - self._led_at > self._config.hold_s:
+            return
+        if now - self._led_at > self._config.hold_s:
             self.drop("its publisher did not come back")
         elif self._replication.fetching and now - self.needed_at > self._config.linger_s:
             self.drop("nobody plays it")
@@ -140,9 +152,7 @@ class Stream:
         """Hold it no more; whoever still reads or writes it is told that it ended."""
         log.info("%s is dropped: %s", self.key, reason)
         self._dropped(self.key)
-        if self.publication:
-            self.publication.close(reason)
-            self._gossip.unlead(self.key)
+        self._leadership.close(reason)
         self._replication.stop()
         for rendition in self._renditions.values():
             self._fanout.end(rendition)
@@ -154,20 +164,19 @@ class Stream:
     def _tables(self) -> Tables:
         return self._gossip.tables
 
-    def _next_epoch(self) -> int:
-        """One more than any that is known."""
-        known = [lead.epoch for lead in self._tables.leads(self.key)]
-        known += [replica.epoch for replica in self._tables.replicas(self.key)]
-        return 1 + max(known + [epoch.number for epoch in self.log.epochs], default=0)
+    def _contested(self, lead: Lead) -> bool:
+        """Whether the leader that this node gets frames from will contest another, unless they have settled it."""
+        mine = self.log.epochs[-1].leader if self.log.epochs else ""
+        flows = self._leadership.silent_s < FLOWS_S
+        return flows and mine != lead.over and any(rival.node == mine for rival in self._rivals(lead))
+
+    def _rivals(self, lead: Lead) -> list[Lead]:
+        """Who else leads it, and has a publisher."""
+        others = [other for other in self._tables.leads(self.key) if other.node != lead.node]
+        return [r for r in others if r.state == LeadState.LIVE and self._tables.members[r.node].status not in AWAY]
 
     def _grown(self) -> None:
-        self._grown_at = asyncio.get_running_loop().time()
+        self._leadership.grown()
         for rendition in self._renditions.values():
             self._fanout.advanced(rendition)
         self._relay.advanced(self.key)
-
-    def _tell(self, lead: Lead) -> None:
-        try:
-            self._gossip.lead(lead)
-        except StreamError as error:
-            log.debug("not told to the mesh: %s", error)

@@ -1,27 +1,36 @@
 """Streams: where clients ask for them; claimed for publishers, fetched for players."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from mesh.balance.policy import Redirect, Request
 from mesh.config import Config
-from mesh.errors import NoRoom, NotAllowed, StreamNotFound
+from mesh.errors import NoRoom, NotAllowed, StreamNotFound, StreamTaken
 from mesh.gossip.event import Event, LeadChanged
+from mesh.gossip.member import Status
 from mesh.gossip.tables import Tables
 from mesh.net.addresses import trusted
 from mesh.net.balance import Balance
 from mesh.net.claim import Claims
+from mesh.net.ends import Ends
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.stream import Stream
 from mesh.stream.catalog import Catalog
+from mesh.stream.end import End
+
+log = logging.getLogger("mesh.stream")
 
 OPEN_S = 5.0
 """How long a fetch may take to be answered before its players are refused."""
+BEGIN_S = 1.0
+"""How long the winner of two claims may take to begin."""
 SWEEP_S = 0.25
 
 
@@ -40,10 +49,11 @@ class Streams:
         self._gossip: Gossip
         self._relay: Relay
         self._claims: Claims
+        self._tasks: asyncio.TaskGroup
 
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
-        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip)
+        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip, Ends(gossip, self._end))
         self.balance = Balance(self._config.balance, gossip)
         gossip.watch(self._heard)
 
@@ -70,7 +80,7 @@ class Streams:
             return self.balance.send(request) or await self._attach(request.stream)
 
     async def publish(self, request: Request, client: str, close: Callable[[str], None]) -> Publication | Redirect:
-        """Claim a stream for a client, by its address, and begin the stream's next epoch.
+        """Claim a stream for a client, by its address, and begin the stream's next epoch, or wait as its standby.
 
         Raises `StreamError` if it is live anywhere, nobody has room, or the client is not trusted.
         """
@@ -78,7 +88,12 @@ class Streams:
             if not (self._open or trusted(client)):
                 raise NotAllowed(f"{client} is a public address, and this mesh has no secret")
             await self._gossip.joined.wait()
-            return await self._claimed(request, close)
+            try:
+                return await self._claimed(request, close)
+            except StreamTaken as error:
+                if not self._config.stream.standby:
+                    raise
+                return await self._stand_by(request.stream, close, error)
 
     def unpublish(self, key: str, publication: Publication) -> None:
         """The publisher has gone."""
@@ -94,10 +109,11 @@ class Streams:
     async def run(self) -> None:
         """Look after the streams until cancelled."""
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            for stream in self:
-                stream.tend(loop.time())
+        async with asyncio.TaskGroup() as self._tasks:
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                for stream in self:
+                    stream.tend(loop.time())
 
     def close(self) -> None:
         """Let go of all of them: players are told that the stream ended."""
@@ -113,11 +129,18 @@ class Streams:
         if self._known(key):
             # What is still held of it goes on here: the new epoch continues that log, and its clock.
             self._wanted(key)
-        async with self._claims.claimed(key):
+        async with self._claims.claimed(key) as ends:
             # Meanwhile this node may have begun to stop.
             self.balance.send(replace(request, redirect=False))
             stream = self._streams.get(key) or self._hold(key)
-            return stream.publish(close)
+            return stream.publish(close, ends)
+
+    async def _stand_by(self, key: str, close: Callable[[str], None], taken: StreamTaken) -> Publication:
+        """Have a publisher wait, because the stream is taken."""
+        await self._appears(key, BEGIN_S)
+        if not self._known(key) or self.tables.members[self._gossip.id].status != Status.ALIVE:
+            raise taken
+        return self._wanted(key).stand_by(close)
 
     async def _appears(self, key: str, wait_s: float) -> None:
         """Wait until some node has the stream, but no longer than `wait_s` seconds."""
@@ -142,9 +165,10 @@ class Streams:
         return key in self._streams or bool(self.tables.leader(key) or self.tables.replicas(key))
 
     def _hold(self, key: str) -> Stream:
-        log = self._catalog.open(key)
-        stream = Stream(log, self._config.stream, self._gossip, self._relay, self._fanout, self._dropped)
-        self._streams[key] = stream
+        stream = self._streams[key] = Stream(
+            key, self._config.stream, self._catalog, self._gossip, self._claims, self._relay, self._fanout,
+            self._dropped, self._spawn,
+        )  # fmt: skip
         return stream
 
     def _wanted(self, key: str) -> Stream:
@@ -167,6 +191,21 @@ class Streams:
             return
         self._changed.set()
         self._changed = asyncio.Event()
-        stream, lead = self._streams.get(event.stream), self.tables.leader(event.stream)
-        if stream and lead and lead.node != self._gossip.id:
-            stream.yield_to(lead)
+        if stream := self._streams.get(event.stream):
+            stream.heard()
+
+    def _end(self, key: str) -> End | None:
+        """Where this node's log of a stream ends."""
+        stream = self._streams.get(key)
+        return stream.end if stream else None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task whose failure is logged and ends nothing else."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a task failed")
+
+        self._tasks.create_task(guarded())

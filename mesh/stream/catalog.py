@@ -41,8 +41,12 @@ class Catalog:
         """The log of a stream, a new one if need be."""
         log = self._logs.get(key)
         if log is None:
-            log = self._logs[key] = StreamLog(key, self._cache.seconds, self._cache.bytes, self.budget)
+            log = self._logs[key] = self.apart(key)
         return log
+
+    def apart(self, key: str) -> StreamLog:
+        """A log beside that of the stream, for one who may be needed in it; to be closed by who has asked for it."""
+        return StreamLog(key, self._cache.seconds, self._cache.bytes, self.budget)
 
     def drop(self, key: str) -> None:
         """Hold it no more."""

@@ -15,6 +15,7 @@ import sys
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 from typing import NamedTuple
 
 from mesh.errors import MediaError
@@ -30,6 +31,8 @@ VIDEO_GONE_MS = 10_000
 """Video that was not heard of for so long has stopped: then sound alone is a place to start."""
 MAX_HEADERS = 4 << 20
 """Bytes that all headers in force may have together: they outlive every bound of the window."""
+REPEAT_MS = 5000
+"""How much of an epoch the next one may repeat: more than it takes to find out that a leader is lost."""
 NO_FRAMES: tuple[Frame, ...] = ()
 SLACK = 8
 """A bound that was met is undercut by this fraction, so that it is not met again with the next frame."""
@@ -84,6 +87,8 @@ class StreamLog:
         """The newest dts of each kind, in ms."""
         self.cts = 0
         """The largest so far."""
+        self._past: dict[tuple[int, int], bytes] = {}
+        """Payloads of the newest frames before the newest epoch, by kind and dts, while it may repeat some of them."""
         self.kinds: set[int] = set()
         """What the newest epoch carries, as far as it has come."""
         self.on_append: Callable[[], None] = lambda: None
@@ -141,18 +146,26 @@ class StreamLog:
         self.head = number << EPOCH_SHIFT
         if not self._frames:
             self.tail = self.head
+        self._past = self._newest()
         self.epochs = [*(held for held in self.epochs if held.number >= self.tail >> EPOCH_SHIFT), epoch]
         self.kinds.clear()
         self._in_force = {}
         self._headers = ()
 
     def append(self, frame: Frame) -> None:
-        """Add a frame at or beyond the head. Raises `MediaError` if it is a header that nobody can read."""
+        """Add a frame at or beyond the head. Raises `MediaError` if it is a header that nobody can read.
+
+        An epoch may begin with what came at the end of the one before, if a standby took over who knew less of that
+        than this node: it is left out.
+        """
         offset = frame.offset
         if offset < self.head:
             raise ValueError(f"offset {offset} below the head {self.head}")
         if frame.config:
             self._enforce(frame)
+        elif self._past and self._repeats(frame):
+            self.head = offset + 1
+            return
         self._offsets.append(offset)
         self._frames.append(frame)
         self.head = offset + 1
@@ -200,6 +213,19 @@ class StreamLog:
         """Count no more towards the budget; what is held can still be read."""
         self._budget.leave(self)
         self._budget = Budget(sys.maxsize)
+
+    def _newest(self) -> dict[tuple[int, int], bytes]:
+        """Payloads by kind and dts, the newest first."""
+        since = max(self.last_dts.values(), default=0) - REPEAT_MS
+        newest = takewhile(lambda frame: frame.dts >= since, reversed(self._frames))
+        return {(frame.kind, frame.dts): frame.payload for frame in newest if not frame.config}
+
+    def _repeats(self, frame: Frame) -> bool:
+        """Whether it came already, in the epoch before."""
+        _, newest = next(iter(self._past))
+        if frame.dts > newest + REPEAT_MS:
+            self._past.clear()
+        return self._past.get((frame.kind, frame.dts)) == frame.payload
 
     def _enforce(self, header: Frame) -> None:
         slot = codec.look(header.kind, header.payload).slot(header.kind)

@@ -38,7 +38,6 @@ BAD_TEXTS = {
     "cach.bytes=1MiB": "there is no key cach.bytes, did you mean cache.bytes?",
     "cache.colour=1": "there is no key cache.colour, expected one of cache.seconds, cache.bytes, cache.total",
     "redis.url=redis://h": "redis.url asks for the mirror, which is not built yet",
-    "stream.standby=true": "stream.standby asks for standby, which is not built yet",
 }
 BAD_FILES = {
     "[cache]\nbytes = 7": 'cache.bytes is 7, expected a size of 64KiB or more, like "32MiB"',
@@ -158,7 +157,7 @@ def test_the_shortest_pass_is_no_longer_than_the_longest(overrides):
 
 
 def test_a_default_may_be_given_for_what_is_not_built():
-    assert load(None, ["redis.url=", "stream.standby=false"], {})[0] == Config()
+    assert load(None, ["redis.url="], {})[0] == Config()
 
 
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=30))

@@ -36,14 +36,14 @@ def tree(*entries, dead=""):
 
 
 def test_a_stream_is_shown_as_in_the_contract():
-    table = tables(LEAD, replica("B", "A"), replica("C", "A", "B"))
+    table = tables(LEAD, Lead("C", KEY, 0, LeadState.STANDBY), replica("B", "A"), replica("C", "A", "B"))
     assert json.loads(body(streams(table, held(A=99, B=98))))["streams"] == [
         {
             "stream": KEY,
             "leader": "node-a",
             "epoch": 3,
             "head": 99,
-            "standby": [],
+            "standby": ["node-c"],
             "replicas": [
                 {"node": "node-b", "supplier": "node-a", "depth": 1, "head": 98},
                 {"node": "node-c", "supplier": "node-b", "depth": 2, "head": None},

@@ -7,6 +7,7 @@ from mesh.errors import StreamTaken
 from mesh.gossip.member import Card, Lead, LeadState, Member, Status
 from mesh.gossip.tables import Tables
 from mesh.net.claim import Claims
+from mesh.net.ends import Ends
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import meshed
@@ -84,6 +85,7 @@ class Alone:
         self.tables = tables
         self.rtt_s = lambda peer: 0.0
         self.lead = tables.set_entry
+        self.on = self.send = lambda *_: False
 
     def unlead(self, stream: str) -> None:
         (own,) = [lead for lead in self.tables.leads(stream) if lead.node == self.id]
@@ -95,6 +97,7 @@ RIVALS = [
     (LeadState.LIVE, Status.DRAINING, False),
     (LeadState.STALLED, Status.ALIVE, True),
     (LeadState.CLAIM, Status.ALIVE, False),
+    (LeadState.STANDBY, Status.ALIVE, True),
     *((state, status, True) for state in LeadState for status in (Status.SUSPECT, Status.UNREACHABLE, Status.DEAD)),
 ]
 
@@ -106,7 +109,8 @@ async def test_a_claim_gives_way_to_who_is_heard_and_speaks(state: LeadState, st
         return Member(Card(id, id, "", "0" * 16, 1, (), 0, 0, 0, 0, 0, 1), status)
 
     tables = Tables("a", [member("a", Status.ALIVE), member("b", status)], [Lead("b", "live/x", 3, state)])
-    claims = Claims(Alone(tables))  # type: ignore[arg-type]
+    alone = Alone(tables)
+    claims = Claims(alone, Ends(alone, lambda key: None))  # type: ignore[arg-type]
     won = False
     try:
         async with claims.claimed("live/x"):

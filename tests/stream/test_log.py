@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from mesh.errors import MediaError
 from mesh.media import codec
 from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Readable, Span
-from mesh.stream.log import MAX_HEADERS, OVERHEAD, START, VIDEO_GONE_MS, Budget, Epoch, StreamLog
+from mesh.stream.log import MAX_HEADERS, OVERHEAD, REPEAT_MS, START, VIDEO_GONE_MS, Budget, Epoch, StreamLog
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, begun, extend, header, keyframe, picture, roomy, sound
 
 ALL = 1 << 40
@@ -570,3 +570,27 @@ def test_an_empty_log_has_nothing_to_give():
     while log.size:
         assert log.give()
     assert not log.give()
+
+
+def test_what_an_epoch_repeats_of_the_one_before_is_left_out() -> None:
+    log = begun(roomy(), headers=())
+    frames = [keyframe(0, 0), sound(1, 5), picture(2, 40), sound(3, 26), sound(4, 47), picture(5, 80), picture(6, 40)]
+    for frame in frames[:4]:
+        log.append(frame._replace(offset=log.head))
+    before = log.head
+    log.begin(2, "n2")
+    first = log.head
+    for place, frame in enumerate([header(0, dts=40), *frames[2:]]):
+        log.append(frame._replace(offset=first + place))
+    assert [frame.offset - first for frame in log.read(before, 1 << 20).frames] == [0, 3, 4, 5]
+    assert log.holds(Position(1, "n1", before)) and log.head == first + 6
+
+
+def test_what_looks_like_a_frame_of_the_epoch_before_much_later_is_another() -> None:
+    log = begun(roomy(), headers=())
+    silence = sound(0, 0)
+    log.append(silence._replace(offset=log.head))
+    log.begin(2, "n2")
+    for dts in (0, 21, REPEAT_MS + 1, 0):
+        log.append(silence._replace(offset=log.head, dts=dts))
+    assert [frame.dts for frame in log.read(2 << EPOCH_SHIFT, 1 << 20).frames] == [21, REPEAT_MS + 1, 0]

@@ -1,0 +1,279 @@
+"""Leadership: this node's part in who leads one stream: it does, it waits as standby, or neither."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from mesh.config import StreamConfig
+from mesh.errors import StreamError, StreamNotFound, StreamTaken
+from mesh.gossip.member import Lead, LeadState
+from mesh.gossip.tables import Tables
+from mesh.net.claim import Claims
+from mesh.net.ends import AWAY
+from mesh.net.gossip import Gossip
+from mesh.net.publication import Publication
+from mesh.net.replica import Replication
+from mesh.net.rivals import Verdict, judge
+from mesh.net.standby import Standby
+from mesh.stream.catalog import Catalog
+from mesh.stream.end import End, farthest
+from mesh.stream.leader import Leader
+from mesh.stream.log import StreamLog
+
+log = logging.getLogger("mesh.stream")
+
+GHOST_S = 2.0
+"""A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
+AGAIN_S = 0.25
+"""After an attempt to take over that failed."""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Leadership:
+    """The publishers of one stream on this node: one that leads it, or one that waits."""
+
+    def __init__(
+        self,
+        held: StreamLog,
+        config: StreamConfig,
+        gossip: Gossip,
+        claims: Claims,
+        catalog: Catalog,
+        replication: Replication,
+        spawn: Spawn,
+    ) -> None:
+        self.publication: Publication | None = None
+        self.standby: Standby | None = None
+        self._log = held
+        self._key = held.key
+        self._config = config
+        self._gossip = gossip
+        self._claims = claims
+        self._catalog = catalog
+        self._replication = replication
+        self._spawn = spawn
+        self._grown_at = asyncio.get_running_loop().time()
+        """When the stream's last frame came."""
+        self._acting = False
+        """Whether it is about to take over, or to contest."""
+        self._not_before = 0.0
+
+    @property
+    def end(self) -> End:
+        """The end of this node's log."""
+        return self._log.end(round(1000 * self.silent_s))
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the stream has had no frame here."""
+        return asyncio.get_running_loop().time() - self._grown_at
+
+    def grown(self) -> None:
+        """The stream has had a frame."""
+        self._grown_at = asyncio.get_running_loop().time()
+        if self.standby:
+            self.standby.ahead = 0
+
+    def publish(self, close: Callable[[str], None], ends: Mapping[str, End]) -> Publication:
+        """Lead the stream, after it was claimed, in an epoch after all these; `close` hangs up on the publisher."""
+        lead = self._lead(ends)
+        leader = Leader(self._log, lead.epoch, lead.node, self._after(ends))
+        self.publication = Publication(leader, lead, asyncio.get_running_loop().time(), close)
+        return self.publication
+
+    def stand_by(self, close: Callable[[str], None]) -> Publication:
+        """Take a publisher who is not needed now. Raises `StreamTaken` if there is one already."""
+        if self.publication or self.standby:
+            raise StreamTaken(f"{self._key} is published to this node already, and its standby belongs on another")
+        lead = Lead(self._gossip.id, self._key, 0, LeadState.STANDBY)
+        own = self._catalog.apart(self._key)
+        now = asyncio.get_running_loop().time()
+        publication = Publication(Leader(own, 1, lead.node), lead, now, close)
+        self._wait(publication, own)
+        return publication
+
+    def leave(self, publication: Publication) -> None:
+        """A publisher has gone."""
+        if publication is self.publication:
+            self.publication = None
+            self._replication.announce()
+            self._gossip.unlead(self._key)
+        elif self.standby and publication is self.standby.publication:
+            self._dismiss()
+            self._gossip.unlead(self._key)
+
+    def displace_ghost(self) -> None:
+        """Hang up on a publisher who went silent, for the sake of one who speaks."""
+        if ghost := self.publication:
+            now = asyncio.get_running_loop().time()
+            ghost.beat(now, self._config.silence_s)
+            if now - ghost.heard_at >= min(GHOST_S, self._config.silence_s):
+                self.leave(ghost)
+                ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
+
+    def close(self, reason: str) -> None:
+        """Hang up on the publishers: the stream is held no more."""
+        for publication in (self.publication, self.standby.publication if self.standby else None):
+            if publication:
+                self.leave(publication)
+                publication.close(reason)
+
+    def tend(self, now: float) -> None:
+        """Tell the mesh how it is."""
+        if self.publication:
+            self._tell(self.publication.beat(now, self._config.silence_s))
+            self.face_rivals()
+        elif self.standby and not self._acting:
+            self._tell(self.standby.beat(now, self._config.silence_s))
+
+    def face_rivals(self) -> None:
+        """Settle with others who lead the stream too."""
+        for rival in self._tables.leads(self._key):
+            if not self.publication or self._acting:
+                return
+            leading = rival.state in (LeadState.LIVE, LeadState.STALLED)
+            if rival.node != self._gossip.id and leading and self._tables.members[rival.node].status not in AWAY:
+                self._face(rival)
+
+    async def take_over(self, asked: bool = False) -> None:
+        """Let the standby lead: because the stream is lost, or because it is asked for. Raises `StreamError`."""
+        self._acting = True
+        try:
+            self._waiting()
+            lead = self._tables.leader(self._key)
+            over = lead.node if lead else ""
+            async with self._claims.claimed(self._key, over) as ends:
+                if lead and not asked and self._goes_on(ends, lead.node):
+                    raise StreamTaken(f"{self._key} goes on elsewhere")
+                self._promote(self._waiting(), ends)
+        finally:
+            self._acting = False
+            self._not_before = asyncio.get_running_loop().time() + AGAIN_S
+            if self.standby:
+                self._tell(self.standby.publication.lead)
+
+    @property
+    def _tables(self) -> Tables:
+        return self._gossip.tables
+
+    def _waiting(self) -> Standby:
+        """The standby, which may have gone by now."""
+        if self.standby is None:
+            raise StreamNotFound(f"no publisher of {self._key} waits here")
+        return self.standby
+
+    def _face(self, rival: Lead) -> None:
+        assert self.publication
+        heard = asyncio.get_running_loop().time() - self.publication.heard_at < self._config.silence_s
+        verdict = judge(self.publication.lead, heard, rival)
+        if verdict is Verdict.YIELD:
+            self._yield(rival)
+        elif verdict is Verdict.CONTEST:
+            self._spawn(self._contest(self.publication, rival))
+
+    async def _contest(self, publication: Publication, rival: Lead) -> None:
+        """Take the stream back from a rival, above whatever both sides have."""
+        self._acting = True
+        try:
+            ends = await self._claims.ends(self._key)
+            if self.publication is not publication:
+                return
+            if rival.node in ends:
+                behind_ms = (farthest(ends.values()).floor or 0) - (self.end.floor or 0)
+                lead = self._lead(ends, rival.node)
+                log.info("%s: taken back from %s", self._key, self._tables.display_name(rival.node))
+                publication.leader.go_on(self._log, lead.epoch, lead.node, max(0, behind_ms))
+                publication.lead = lead
+            elif rival.epoch > publication.lead.epoch:
+                self._yield(rival)
+        finally:
+            self._acting = False
+
+    def _yield(self, lead: Lead) -> None:
+        """Another node leads it: wait, if that is wanted, or hang up."""
+        publication = self.publication
+        assert publication
+        reason = f"{self._tables.display_name(lead.node)} leads it in epoch {lead.epoch}"
+        log.info("%s: %s", self._key, reason)
+        if self._config.standby:
+            self.publication = None
+            own = self._catalog.apart(self._key)
+            publication.leader.go_on(own, 1, self._gossip.id)
+            self._wait(publication, own)
+            self._replication.announce()
+        else:
+            self.leave(publication)
+            publication.close(reason)
+        self._replication.led(lead)
+
+    def _wait(self, publication: Publication, own: StreamLog) -> None:
+        self.standby = Standby(publication, own, self._log, self._look)
+        self._tell(self.standby.beat(asyncio.get_running_loop().time(), self._config.silence_s))
+
+    def _look(self) -> None:
+        """The standby has a frame: does the stream still get any?"""
+        assert self.standby
+        led = self._tables.leader(self._key) is not None
+        if self._acting or not self.standby.misses(self.silent_s, led):
+            return
+        if asyncio.get_running_loop().time() >= self._not_before:
+            self._acting = True
+            self._spawn(self._replace())
+
+    async def _replace(self) -> None:
+        try:
+            await self.take_over()
+        except StreamError as error:
+            log.debug("%s is not taken over: %s", self._key, error)
+
+    def _goes_on(self, ends: Mapping[str, End], leader: str) -> bool:
+        """Whether somebody still gets the stream; a leader who answers may be silent for longer."""
+        if leader in ends:
+            return ends[leader].age_ms < 1000 * self._config.silence_s
+        return any(end.age_ms < 1000 * self.silent_s * 2 / 3 for end in ends.values())
+
+    def _promote(self, standby: Standby, ends: Mapping[str, End]) -> None:
+        lead, publication = self._lead(ends), standby.publication
+        standby.alignment.compare()
+        shift = standby.alignment.shift
+        if shift is None:
+            log.info("%s: the standby takes over at its next keyframe", self._key)
+            publication.leader.begin(self._log, lead.epoch, lead.node, self._after(ends))
+        else:
+            log.info("%s: the standby takes over", self._key)
+            publication.leader.go_on(self._log, lead.epoch, lead.node, shift, standby.alignment.rest())
+        self._dismiss()
+        publication.lead = lead
+        self.publication = publication
+
+    def _dismiss(self) -> None:
+        """Have no standby any more."""
+        if self.standby:
+            self.standby.close()
+            self.standby = None
+
+    def _lead(self, ends: Mapping[str, End], over: str = "") -> Lead:
+        """Tell the mesh that this node leads the stream, in a new epoch, with the knowledge of who led it before."""
+        tables = self._tables
+        before = tables.leader(self._key)
+        if not over and before and before.node in ends:
+            over = before.node
+        known = [lead.epoch for lead in tables.leads(self._key)]
+        known += [replica.epoch for replica in tables.replicas(self._key)]
+        epoch = 1 + max(*known, farthest(ends.values()).epoch, self.end.epoch)
+        lead = Lead(self._gossip.id, self._key, epoch, LeadState.LIVE, over=over)
+        self._gossip.lead(lead)
+        self._replication.stop()
+        self._gossip.unreplicate(self._key)
+        return lead
+
+    def _after(self, ends: Mapping[str, End]) -> End:
+        return farthest([*ends.values(), self.end])
+
+    def _tell(self, lead: Lead) -> None:
+        try:
+            self._gossip.lead(lead)
+        except StreamError as error:
+            log.debug("not told to the mesh: %s", error)

@@ -1,0 +1,49 @@
+"""Standby: a publisher whose frames are not needed, as long as the stream gets those of another."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mesh.gossip.member import Lead, LeadState
+from mesh.net.publication import Publication
+from mesh.stream.alignment import Alignment
+from mesh.stream.log import StreamLog
+
+LOST_S = 0.3
+LOST_FRAMES = 5
+"""The stream seems lost when it has had no frame for so long, while its standby had so many."""
+GONE_S = 0.05
+"""The same where nobody leads it: what is on its way may still arrive."""
+
+
+class Standby:
+    """A publication that waits, in a log of its own."""
+
+    def __init__(self, publication: Publication, own: StreamLog, log: StreamLog, on_frame: Callable[[], None]) -> None:
+        """`own` is what it writes, `log` the stream's; `on_frame` is called with each frame of its own."""
+        self.publication = publication
+        self.alignment = Alignment(own, log)
+        self.ahead = 0
+        """Its frames since the stream's last."""
+        self._own = own
+        self._on_frame = on_frame
+        own.on_append = self._grown
+
+    def beat(self, now: float, silence_s: float) -> Lead:
+        """What to tell the mesh of it now."""
+        self.alignment.compare()
+        self.publication.lead = replace(
+            self.publication.beat(now, silence_s), epoch=0, state=LeadState.STANDBY, over=""
+        )
+        return self.publication.lead
+
+    def misses(self, silent_s: float, led: bool) -> bool:
+        """Whether the stream seems lost, silent for so long while this publisher is not."""
+        return (silent_s >= LOST_S and self.ahead >= LOST_FRAMES) or (silent_s >= GONE_S and not led)
+
+    def close(self) -> None:
+        """Keep nothing of it."""
+        self._own.close()
+
+    def _grown(self) -> None:
+        self.ahead += 1
+        self._on_frame()
