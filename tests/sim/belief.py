@@ -1,6 +1,6 @@
 """Beliefs: what a node of SWIM holds of all others, whom it suspects and what it tells on, as memberlist does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, log, log10
 from random import Random
@@ -86,6 +86,12 @@ class Beliefs:
         for host, known in [*self.known.items()]:
             if known.status is Status.DEAD and now - known.changed > TO_THE_DEAD_S:
                 del self.known[host]
+
+    def some(self, most: int, statuses: Iterable[Status], without: int | None = None) -> list[int]:
+        """At most so many others of these statuses, at random."""
+        fit = [host for host, known in self.known.items() if known.status in statuses]
+        fit = [host for host in fit if host not in (self._host, without)]
+        return self._random.sample(fit, min(most, len(fit)))
 
     def to_tell(self) -> tuple[Fact, ...]:
         """Those told least, the larger and newer ones first, as many as a packet takes."""

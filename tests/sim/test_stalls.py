@@ -1,24 +1,25 @@
-from tests.sim.stalls import CELLS, FalseDeaths, Stalls, false_deaths
-from tests.sim.swim import SwimWorld
-from tests.sim.world import World
+import statistics
+
+import pytest
+
+from tests.sim.detection import memberlist, ours
+from tests.sim.stalls import CELLS, SIZE, FalseDeaths, false_deaths
+
+NONE = FalseDeaths(0, 0)
 
 
-def test_stalls_of_some_kill_none_of_the_others():
-    world = World(1)
-    assert false_deaths(world, world.mesh(8), Stalls(2, 8, 1), lasts=30) == FalseDeaths(0, 0)
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_stalls_of_some_kill_none_of_the_others(cell):
+    assert false_deaths(*ours(1, 16), cell, lasts=60) == NONE
 
 
-def test_the_worst_stalls_are_bad_enough_to_tell_detectors_apart():
-    """Notes on another model of the same gave some 34 false deaths, 23 of them at healthy nodes."""
-    found = []
-    for seed in range(3):
-        world = SwimWorld(seed)
-        found.append(false_deaths(world, world.swim(32, tcp=False), CELLS[-1]))
-    everywhere, at_the_healthy = (sum(counts) / len(found) for counts in zip(*found, strict=True))
-    assert 10 < everywhere < 100
-    assert 0 < at_the_healthy < everywhere
+def test_the_worst_stalls_kill_in_memberlist_as_many_as_another_model_of_it_saw():
+    """That one, without push and pull and without TCP, saw 34 false deaths in a world, 23 of them at healthy nodes."""
+    found = [false_deaths(*memberlist(seed, SIZE, tcp=False), CELLS[-1]) for seed in range(8)]
+    everywhere, at_the_healthy = (statistics.mean(counts) for counts in zip(*found, strict=True))
+    assert 17 < everywhere < 68
+    assert 11 < at_the_healthy < 46
 
 
 def test_stalls_that_block_its_loops_too_kill_nobody_in_memberlist():
-    world = SwimWorld(4)
-    assert false_deaths(world, world.swim(32, blocks=True), CELLS[-1]) == FalseDeaths(0, 0)
+    assert false_deaths(*memberlist(4, SIZE, blocks=True), CELLS[-1]) == NONE

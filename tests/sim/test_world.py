@@ -1,3 +1,8 @@
+import os
+import re
+import subprocess
+import sys
+
 import pytest
 
 from mesh.gossip.member import Status
@@ -45,3 +50,15 @@ def test_a_property_that_fails_says_how_to_see_it_again(monkeypatch):
     monkeypatch.setitem(PROPERTIES, "breaks", Property(breaks, Weather(), 1))
     with pytest.raises(AssertionError, match=r"(?s)too soon.*\n  to see it: tools/sim run breaks --seed 7"):
         try_out("breaks", 7)
+
+
+def test_a_seed_is_the_same_world_in_any_process():
+    """P14: also where the hashes of strings, and so the order of sets, are others."""
+    stories = set()
+    for salt in ("1", "2"):
+        command = [sys.executable, "tools/sim", "run", "a-partition-heals", "--seed", "7"]
+        ran = subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": salt}, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        stories.add(ran.stdout)
+    (story,) = stories
+    assert re.search(r"it held\ntrace [0-9a-f]{16}\n$", story)
