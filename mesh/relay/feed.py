@@ -1,11 +1,12 @@
 """Feed: one stream on its way to other nodes, read once for all links that stand at the same offset."""
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Position, Readable
+from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Readable
 from mesh.media.wire import encode
 from mesh.relay.message import Run, describe
 
@@ -71,6 +72,7 @@ class Link:
     """When it was opened, or last skipped: no lag from before that is held against it."""
     heard: float
     """When its follower last spoke."""
+    priority: int = 0
     started: bool = False
     due: bool = False
     spent: int = 0
@@ -101,7 +103,7 @@ class Feed:
         """By follower."""
         self._lag_s = lag_s
         self._heads: deque[tuple[float, int]] = deque([(now, log.head)])
-        self._last: tuple[int, bool, Pack] | None = None
+        self._last: tuple[int, tuple[Frame, ...], Pack] | None = None
 
     def note(self, now: float) -> None:
         """Remember how far the log is."""
@@ -120,14 +122,27 @@ class Feed:
         return now - max(since, link.since)
 
     def place(self, link: Link, now: float) -> Entry | None:
-        """Where a link reads next; None while there is nothing for it."""
+        """Where a link reads next; None while there is nothing for it.
+
+        A link that comes too late skips to the newest keyframe: pictures have a gap, but sound goes on.
+        """
         log = self.log
         place = Entry(link.next, ()) if link.started else resume(log, link.position)
         if place is None or place.offset >= log.head:
             return None
-        if log.entry and log.entry.offset > place.offset and self.lag_s(link, now) > self._lag_s:
-            return log.entry
+        lost = link.started and place.offset < log.tail
+        if log.entry and log.entry.offset > place.offset and (lost or self.lag_s(link, now) > self._lag_s):
+            return Entry(log.entry.offset, self._bridge(place.offset, log.entry, link.credit - link.spent))
         return place
+
+    def _bridge(self, offset: int, entry: Entry, room: int) -> tuple[Frame, ...]:
+        """What to send of that which a skip leaves out: the headers in force, and all sound that there is room for."""
+        sound: list[Frame] = []
+        for frame in reversed(self.log.read(max(offset, self.log.tail), sys.maxsize).frames):
+            if frame.kind == Kind.AUDIO and not frame.config and frame.offset < entry.offset:
+                room -= 2 * len(frame.payload)
+                sound += [frame] if room > 0 else []
+        return tuple(sorted((*entry.headers, *sound)))
 
     def read(self, place: Entry, limit: int) -> Pack | None:
         """The log from `place` on, until its payloads reach `limit` bytes; None if there is nothing.
@@ -136,7 +151,7 @@ class Feed:
         """
         if self._last:
             head, jumped, pack = self._last
-            same = (head, jumped, pack.start) == (self.log.head, bool(place.headers), place.offset)
+            same = (head, jumped, pack.start) == (self.log.head, place.headers, place.offset)
             if same and pack.short < limit:
                 return pack
         limit = max(limit - sum(len(header.payload) for header in place.headers), 1)
@@ -145,7 +160,7 @@ class Feed:
         if not frames:
             return None
         pack = self._pack(span.start, headers, frames)
-        self._last = self.log.head, bool(headers), pack
+        self._last = self.log.head, place.headers, pack
         return pack
 
     def _pack(self, start: int, headers: Sequence[Frame], frames: Sequence[Frame]) -> Pack:

@@ -7,7 +7,7 @@ more than `lag_s` behind, goes on at the newest entry, and that skip is counted.
 The driver asks for one delivery at a time, and says of each whether it was `sent` or `blocked`.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from typing import NamedTuple
@@ -16,13 +16,10 @@ from mesh.media.frame import Position
 from mesh.media.wire import encode
 from mesh.relay.feed import Feed, Link, Pack, Source
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Media, Moved, Open, Opened, Reason
+from mesh.relay.turns import Turns
 
 MESSAGE_BYTES = 64 << 10
 """Payload of one message, or one frame: long messages make a thin link seem silent."""
-RETRY_S = 0.001
-"""When to try a connection again that took nothing; it is that short because a new one needs a moment to stand."""
-BLOCKED_S = 2.0
-"""A connection that takes nothing for so long is lost, and its links with it."""
 SILENT_S = 3.0
 """A link without a word from its follower for so long (credit comes four times a second) is lost."""
 SWEEP_S = 1.0
@@ -49,11 +46,13 @@ class Supplier:
         find: Callable[[str], Source | None],
         path: Callable[[str], tuple[str, ...]],
         feeder: Callable[[str, str], str],
+        priority: Callable[[str], int],
         lag_s: float,
     ) -> None:
         """`find` gives this node's log of a stream; `path` the nodes that it has come through, this one the last.
 
-        `feeder` says who is to feed a new follower of a stream: this node, another or, if it is "", nobody.
+        `feeder` says who is to feed a new follower of a stream: this node, another or, if it is "", nobody. On a way
+        that is too thin, streams of higher `priority` go first.
         """
         self.dropped: Counter[str] = Counter()
         """Messages that were not heeded and links that were lost, by reason."""
@@ -61,17 +60,13 @@ class Supplier:
         self._find = find
         self._path = path
         self._feeder = feeder
+        self._priority = priority
         self._lag_s = lag_s
         self._feeds: dict[str, Feed] = {}
-        self._due: deque[Link] = deque()
+        self._turns = Turns()
         self._links: Counter[str] = Counter()
         """How many, by follower."""
         self._opens: Counter[str] = Counter()
-        self._blocked: dict[str, float] = {}
-        """The followers whose connections take nothing, and since when."""
-        self._resting: set[str] = set()
-        """Those of them that wait for the next retry."""
-        self._retry_at = inf
         self._sweep_at = inf
         self._outbox: list[tuple[str, LinkMessage]] = []
 
@@ -103,7 +98,7 @@ class Supplier:
             link.heard = now
             if isinstance(message, Credit):
                 link.credit = max(link.credit, message.total)
-                self._make_due(link)
+                self._turns.add(link)
             elif isinstance(message, Close):
                 self._drop(link)
         elif isinstance(message, Credit):
@@ -121,7 +116,7 @@ class Supplier:
             return
         feed.note(now)
         for link in feed.links.values():
-            self._make_due(link)
+            self._turns.add(link)
 
     def rerouted(self, stream: str) -> None:
         """This node gets the stream by another path than before."""
@@ -146,49 +141,38 @@ class Supplier:
 
     def next_delivery(self, now: float) -> Delivery | None:
         """The next message of media; None if nobody needs one, or may have one."""
-        while self._due:
-            link = self._due.popleft()
-            link.due = False
+        while link := self._turns.next(now):
             feed = self._feeds.get(link.stream)
-            if feed is None or feed.links.get(link.peer) is not link or link.peer in self._resting:
+            if feed is None or feed.links.get(link.peer) is not link:
                 continue
+            lag_s = feed.lag_s(link, now)
+            self._turns.lags(link, lag_s)
             place = feed.place(link, now) if link.spent < link.credit else None
             pack = feed.read(place, min(MESSAGE_BYTES, link.credit - link.spent)) if place else None
             if pack:
-                media = Media(link.stream, link.id, link.next, int(1000 * feed.lag_s(link, now)))
+                media = Media(link.stream, link.id, link.next, int(1000 * lag_s))
                 return Delivery(link, pack, [encode(media), *pack.parts])
         return None
 
     def sent(self, delivery: Delivery, now: float) -> None:
         """It was taken: the link moves on, and waits for its next turn."""
-        link = delivery.link
-        self._blocked.pop(link.peer, None)
-        link.advance(delivery.pack, now)
-        self._make_due(link)
+        delivery.link.advance(delivery.pack, now)
+        self._turns.sent(delivery.link)
 
     def blocked(self, delivery: Delivery, now: float) -> None:
         """It was not: the follower's connection takes nothing now."""
-        peer = delivery.link.peer
-        blocked_s = now - self._blocked.setdefault(peer, now)
-        if blocked_s >= BLOCKED_S:
+        if self._turns.blocked(delivery.link, now):
             self.dropped["connection lost"] += 1
-            self._end([link for link in self if link.peer == peer], Reason.NO_LINK)
-        else:
-            self._resting.add(peer)
-            self._retry_at = min(self._retry_at, now + max(RETRY_S, blocked_s / 10))
+            self._end([link for link in self if link.peer == delivery.link.peer], Reason.NO_LINK)
 
     def get_timer(self) -> float:
         """When `handle_timer` is to be called."""
-        return min(self._retry_at, self._sweep_at)
+        return min(self._turns.retry_at, self._sweep_at)
 
     def handle_timer(self, now: float) -> None:
         """Try blocked connections again, and forget who is silent."""
-        if now >= self._retry_at:
-            self._retry_at = inf
-            for link in self:
-                if link.peer in self._resting:
-                    self._make_due(link)
-            self._resting.clear()
+        if now >= self._turns.retry_at:
+            self._turns.retry()
         if now >= self._sweep_at:
             self._sweep(now)
 
@@ -207,7 +191,8 @@ class Supplier:
         elif old or self._takes(message, sender):
             position = Position(*message.position) if message.position else None
             asked = position.offset if position else 0
-            link = Link(sender, message.stream, message.link, position, asked, message.credit, now, now)
+            priority = self._priority(message.stream)
+            link = Link(sender, message.stream, message.link, position, asked, message.credit, now, now, priority)
             self._admit(link, old, log, now)
 
     def _takes(self, message: Open, sender: str) -> bool:
@@ -228,7 +213,7 @@ class Supplier:
         feed.links[link.peer] = link
         self._links[link.peer] += 1
         self._confirm(link)
-        self._make_due(link)
+        self._turns.add(link)
 
     def _confirm(self, link: Link) -> None:
         head = self._feeds[link.stream].log.position
@@ -238,11 +223,6 @@ class Supplier:
         feed = self._feeds.get(message.stream)
         link = feed.links.get(sender) if feed else None
         return link if link and link.id == message.link else None
-
-    def _make_due(self, link: Link) -> None:
-        if not link.due:
-            link.due = True
-            self._due.append(link)
 
     def _sweep(self, now: float) -> None:
         self._opens.clear()
@@ -265,10 +245,9 @@ class Supplier:
         if not feed.links:
             del self._feeds[link.stream]
         self._links[link.peer] -= 1
+        self._turns.drop(link, last=not self._links[link.peer])
         if not self._links[link.peer]:
             del self._links[link.peer]
-            self._blocked.pop(link.peer, None)
-            self._resting.discard(link.peer)
 
     def _send(self, peer: str, message: LinkMessage) -> None:
         self._outbox.append((peer, message))

@@ -117,7 +117,7 @@ class Node:
 
     def _new_supplier(self) -> Supplier:
         find = {STREAM: self.log}.get
-        return Supplier(self.id, find, self._path, lambda stream, follower: self.deputy, self.lag_s)
+        return Supplier(self.id, find, self._path, lambda stream, follower: self.deputy, lambda _: 0, self.lag_s)
 
     def _post(self, messages: list[tuple[str, LinkMessage]]) -> None:
         for peer, message in messages:

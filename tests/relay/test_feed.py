@@ -1,11 +1,11 @@
 import pytest
 
-from mesh.media.frame import Entry, Frame, Position
+from mesh.media.frame import Entry, Frame, Kind, Position
 from mesh.media.wire import encode
 from mesh.relay.feed import MAX_FRAMES, Feed, Link, Pack, resume
 from mesh.relay.message import Media, unpack
 from mesh.stream.log import StreamLog
-from tests.relay.sample import LEADER, STREAM, at, empty_log, extend, gops, header, log_of, video
+from tests.relay.sample import LEADER, STREAM, at, empty_log, extend, gops, header, held, log_of, video
 
 OTHER = "2" * 32
 LAG_S = 3.0
@@ -152,3 +152,28 @@ def test_the_first_entry_of_a_newcomer_is_no_skip() -> None:
     link = Link("follower", STREAM, 1, None, 0, 1 << 20, 0, 0)
     link.advance(Pack(at(7), at(9), 2, 200, 100, []), 0)
     assert link.skips == 0
+
+
+def test_a_link_that_skips_still_gets_the_sound_that_it_has_room_for() -> None:
+    log = log_of(*gops(60, length=20))
+    frames = [
+        f._replace(kind=Kind.AUDIO, keyframe=False) if f.offset % 3 == 0 and not f.keyframe else f for f in held(log)
+    ]
+    log = log_of(*frames)
+    feed = Feed(log, LAG_S, 0)
+    feed.note(0)
+    link = link_at(at(5))
+    place = feed.place(link, LAG_S + 1)
+    assert place and place.offset == log.entry.offset
+    got = frames_of(feed.read(place, 1 << 20))
+    late = [frame for frame in got if frame.offset < place.offset]
+    assert late == [f for f in frames if f.config or (f.kind == Kind.AUDIO and at(5) <= f.offset < place.offset)]
+    link.credit = 450
+    (header, *newest) = feed.place(link, LAG_S + 1).headers
+    assert header.config and newest == late[-2:]
+
+
+def test_a_newcomer_gets_no_sound_from_before_the_keyframe() -> None:
+    log = log_of(header(0), video(1, True), video(2)._replace(kind=Kind.AUDIO), video(3, True))
+    joining = Link("follower", STREAM, 1, None, 0, 1 << 20, 0, 0)
+    assert Feed(log, LAG_S, 0).place(joining, 10) == Entry(at(3), (header(0),))

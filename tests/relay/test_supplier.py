@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from mesh.media.frame import Frame
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Moved, Open, Opened, Reason, unpack
-from mesh.relay.supplier import BLOCKED_S, MAX_LINKS, MAX_OPENS, SILENT_S, Delivery, Supplier
+from mesh.relay.supplier import MAX_LINKS, MAX_OPENS, SILENT_S, Delivery, Supplier
+from mesh.relay.turns import BLOCKED_S
 from mesh.stream.log import StreamLog
 from tests.relay.sample import LEADER, STREAM, at, extend, gops, header, log_of, video
 
@@ -20,9 +21,10 @@ class Feeding:
     def __init__(self, streams: int = 1, lag_s: float = 3) -> None:
         self.logs = {STREAM: log_of(*gops(30))} | {f"live/{n}": log_of(*gops(30)) for n in range(1, streams)}
         self.feeder = "me"
-        self.supplier = Supplier(
-            "me", self.logs.get, lambda stream: ("leader", "me"), lambda stream, follower: self.feeder, lag_s
-        )
+        self.priorities: dict[str, int] = {}
+        path, feeder = lambda stream: ("leader", "me"), lambda stream, follower: self.feeder
+        priority = lambda stream: self.priorities.get(stream, 0)  # noqa: E731
+        self.supplier = Supplier("me", self.logs.get, path, feeder, priority, lag_s)
         self.now = 0.0
 
     @property
@@ -371,3 +373,24 @@ def test_a_new_follower_is_sent_where_there_is_room_or_nowhere_but_an_old_one_is
     assert feeding.told(Open(STREAM, 3, POSITION, PLENTY), "g") == [Gone(STREAM, 3, Reason.TOO_MANY)]
     feeding.open()
     assert [link.peer for link in feeding.supplier] == ["f"]
+
+
+def test_on_a_way_that_is_too_thin_a_stream_of_higher_priority_goes_first() -> None:
+    feeding = Feeding(streams=2)
+    feeding.priorities[STREAM] = 1
+    feeding.open(credit=1)
+    feeding.told(Open("live/1", 7, POSITION, PLENTY))
+    feeding.write(video(31))
+    assert feeding.delivered() == [31]
+    feeding.wait(0.5)
+    feeding.write(video(32))
+    feeding.wait(0.5)
+    feeding.supplier.advanced(STREAM, feeding.now)
+    assert feeding.delivered() == []
+    extend(feeding.logs["live/1"], video(31))
+    feeding.supplier.advanced("live/1", feeding.now)
+    assert feeding.delivered() == []
+    feeding.told(Credit(STREAM, 1, PLENTY))
+    assert feeding.delivered() == [32]
+    feeding.wait(0.1)
+    assert feeding.delivered() == [31]
