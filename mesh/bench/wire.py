@@ -169,7 +169,7 @@ class RtmpPlay:
         tags = []
         for event in self._session.receive_data(data):
             if type(event) is MessageReceived:
-                tags.append(Tag(*event))
+                tags.append(Tag(Kind(event.kind), event.timestamp, event.payload))
             elif isinstance(event, Rejected):
                 raise Refused(event.code)
             elif isinstance(event, PlayEnded):

@@ -4,10 +4,11 @@ A payload is the body of an FLV tag: FLV 10.1, annex E.4, or Enhanced RTMP v2 ("
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from mesh.errors import MediaError
-from mesh.media.frame import Kind
+from mesh.media.frame import AUDIO, VIDEO, Kind
 
 METADATA = b"\x02\x00\x0aonMetaData"
 KEYFRAME, COMMAND = 1, 5
@@ -38,6 +39,10 @@ class Packet(IntEnum):
     MOD_EX = 7
 
 
+EX_VIDEO_FROM, EX_AUDIO_FROM, EX_AUDIO_TO = b"\x80", b"\x90", b"\xa0"
+"""Payloads in this range are Enhanced RTMP's."""
+VIDEO_HEADER, AUDIO_HEADER = 5, 2
+"""Bytes that tell everything of the others."""
 AUDIO_MULTITRACK = 5
 CONFIG = {Packet.SEQUENCE_START, Packet.METADATA, Packet.MPEG2TS_SEQUENCE_START}
 
@@ -60,17 +65,29 @@ class Look(NamedTuple):
 
 def look(kind: int, payload: bytes) -> Look:
     """Look at a payload that is not empty. Raises `MediaError` if it is too short for what it says it is."""
+    if kind == VIDEO and payload < EX_VIDEO_FROM:
+        return _remembered(kind, payload[:VIDEO_HEADER])
+    if kind == AUDIO and not EX_AUDIO_FROM <= payload < EX_AUDIO_TO:
+        return _remembered(kind, payload[:AUDIO_HEADER])
+    return _look(kind, payload)
+
+
+def _look(kind: int, payload: bytes) -> Look:
     try:
-        if kind == Kind.VIDEO:
+        if kind == VIDEO:
             if len(payload) == 2 and payload[0] >> 4 & 7 == COMMAND:
                 return Look("command")
             return _ex_video(payload) if payload[0] & 0x80 else _video(payload)
-        if kind == Kind.AUDIO:
+        if kind == AUDIO:
             return _ex_audio(payload) if payload[0] >> 4 == EX_AUDIO else _audio(payload)
     except IndexError:
         name = Kind(kind).name.lower()
         raise MediaError(f"{name} of {len(payload)} bytes ({payload[:8].hex(' ')}) ends within its header") from None
     return Look("metadata", config=payload.startswith(METADATA))
+
+
+_remembered = lru_cache(maxsize=1024)(_look)
+"""Few headers that are not Enhanced RTMP's differ, and looking at one costs as much as all else that is done to it."""
 
 
 def _video(payload: bytes) -> Look:

@@ -12,6 +12,7 @@ from mesh.balance.policy import Action, Redirect, Request
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
 from mesh.net.fanout import Fanout, Player
+from mesh.net.intake import Intake
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
 from mesh.net.streams import Streams
@@ -55,6 +56,7 @@ class Server:
         self._streams = streams
         self._fanout = fanout
         self._random = random
+        self._intake = Intake()
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
 
@@ -62,20 +64,24 @@ class Server:
         """Serve; `spawn` owns the tasks that wait for decisions."""
 
         def connection() -> Connection:
-            return Connection(self._streams, self._fanout, ServerSession(self._random), self.connections, spawn)
+            session = ServerSession(self._random)
+            return Connection(self._streams, self._fanout, self._intake, session, self.connections, spawn)
 
+        self._intake.start()
         self._server = await asyncio.get_running_loop().create_server(connection, sock=listener)
 
     async def stop(self) -> None:
         """Close everything."""
-        if self._server:
-            self._server.close()
+        if not self._server:
+            return
+        self._server.close()
         decisions = [connection.decision for connection in self.connections if connection.decision]
         for connection in list(self.connections):
             connection.close("the node is stopping")
         for decision in decisions:
             decision.cancel()
         await asyncio.gather(*decisions, return_exceptions=True)
+        self._intake.stop()
 
 
 class Connection(asyncio.Protocol):
@@ -85,6 +91,7 @@ class Connection(asyncio.Protocol):
         self,
         streams: Streams,
         fanout: Fanout,
+        intake: Intake,
         session: ServerSession,
         connections: "set[Connection]",
         spawn: Spawn,
@@ -93,6 +100,7 @@ class Connection(asyncio.Protocol):
         """What it waits for, if the client wants something."""
         self._streams = streams
         self._fanout = fanout
+        self._intake = intake
         self._session = session
         self._connections = connections
         self._spawn = spawn
@@ -111,6 +119,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         # Nothing may be left in the transport's buffer when the fan-out takes the socket over.
         transport.set_write_buffer_limits(0)
+        self._fd: int = transport.get_extra_info("socket").fileno()
         peer = transport.get_extra_info("peername")
         self._host = peer[0]
         self._name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
@@ -131,7 +140,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._flushed.set()
 
-    def data_received(self, data: bytes) -> None:
+    def receive(self, data: bytes | memoryview) -> None:
+        """Bytes of the client."""
         try:
             self._events += self._session.receive_data(data)
             self._handle_events()
@@ -139,6 +149,8 @@ class Connection(asyncio.Protocol):
             self.close(f"{error}", logging.WARNING)
         else:
             self._send()
+
+    data_received = receive
 
     def close(self, reason: str, level: int = logging.INFO) -> None:
         """Hang up, once what was said has been sent."""
@@ -174,6 +186,7 @@ class Connection(asyncio.Protocol):
                 self._decide(self._play, event)
             elif isinstance(event, PublishEnded | PlayEnded):
                 self._leave(event.reason)
+                self._transport.resume_reading()
                 self._await_wish()
 
     def _await_wish(self) -> None:
@@ -199,8 +212,9 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             self._leave("the client left")
         else:
-            self._transport.resume_reading()
-            self.data_received(b"")
+            if not self._publication:
+                self._transport.resume_reading()
+            self.receive(b"")
 
     def _ask(self, wish: Wish, action: Action) -> Request:
         key, zone = checked_key(wish.app, wish.name), self._streams.balance.zone_of(self._host)
@@ -216,6 +230,7 @@ class Connection(asyncio.Protocol):
             raise
         log.info("%s publishes %s", self._name, request.stream)
         self._publication = publication
+        self._intake.add(self._fd, self)
         self._session.accept_publish()
         self._send()
 
@@ -247,6 +262,7 @@ class Connection(asyncio.Protocol):
         """Publish and play no more."""
         if publication := self._publication:
             self._publication = None
+            self._intake.remove(self._fd)
             key = publication.lead.stream
             log.info("%s published %d messages of %s: %s", self._name, publication.leader.frames, key, reason)
             self._streams.unpublish(key, publication)

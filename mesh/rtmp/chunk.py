@@ -30,7 +30,6 @@ OBEYED = frozenset({Type.SET_CHUNK_SIZE, Type.ABORT})
 """The messages that speak of the chunks themselves."""
 
 _TIME = struct.Struct(">HB")
-_LENGTH_AND_KIND = struct.Struct(">3xHBB")
 _HEADER = struct.Struct(">HBHBB")
 _STREAM_ID = struct.Struct("<7xI")
 
@@ -52,10 +51,11 @@ LIMITS = Limits()
 class ChunkStream:
     """What the reader knows of one chunk stream: its last header, and the message it is in the middle of."""
 
-    __slots__ = ("body", "extended", "field", "id", "kind", "length", "stream_id", "timestamp")
+    __slots__ = ("body", "extended", "field", "further", "kind", "length", "stream_id", "timestamp")
 
     def __init__(self, csid: int) -> None:
-        self.id = csid
+        self.further = basic_header(3, csid)
+        """What each chunk of a message begins with, after the first."""
         self.field = self.timestamp = self.length = self.kind = self.stream_id = 0
         self.extended = False
         self.body = bytearray()
@@ -107,7 +107,7 @@ class ChunkReader:
         if not further:
             return bytes(view[at:end]), end
         step = self.chunk_size + 1  # from one header of type 3, a single byte, to the next: compare all, cut all
-        if stream.extended or bytes(view[at + step - 1 : end : step]) != basic_header(3, stream.id) * further:
+        if stream.extended or bytes(view[at + step - 1 : end : step]) != stream.further * further:
             return None, at
         body = bytearray(view[at:end])
         del body[step - 1 :: step]
@@ -161,7 +161,10 @@ class ChunkReader:
         end = at + HEADER_SIZES[form]
         if end > len(view):
             return None
-        high, low = _TIME.unpack_from(view, at)
+        if form == 2:
+            high, low = _TIME.unpack_from(view, at)
+        else:
+            high, low, long, short, kind = _HEADER.unpack_from(view, at)
         field = high << 8 | low
         extended = field == EXTENDED
         if extended:
@@ -179,8 +182,7 @@ class ChunkReader:
         stream.field, stream.extended = field, extended
         stream.timestamp = (stream.timestamp + field) % WRAP if form else field
         if form < 2:
-            high, low, stream.kind = _LENGTH_AND_KIND.unpack_from(view, at)
-            stream.length = high << 8 | low
+            stream.length, stream.kind = long << 8 | short, kind
             if stream.length > self.limits.message:
                 raise RTMPError(f"message of {stream.length} bytes, expected no more than {self.limits.message}")
         if form == 0:

@@ -1,6 +1,6 @@
 """Connection: what both ends of RTMP have in common: the handshake, the chunks, and the connection's own affairs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mesh.rtmp import chunk, command
 from mesh.rtmp.chunk import ChunkReader, Limits
@@ -45,19 +45,18 @@ class Connection:
             data = self._shake(bytes(data))
         self._received += len(data)
         for message in self._reader.receive_data(data):
-            obey = _OWN.get(message.kind)
-            if obey is not None:
-                obey(self, message)
-            elif message.kind == Type.AGGREGATE:
-                yield from split_aggregate(message)
-            else:
+            if message.kind not in _OWN:
                 yield message
+            elif own := _OWN[message.kind](self, message):
+                yield from own
         if self._window and self._received - self._acknowledged >= self._window:
             self._acknowledged = self._received
             self.send(Type.ACKNOWLEDGEMENT, uint32(self._received % WRAP))
 
     def data_to_send(self) -> bytes:
         """Takes what is to be written; messages wait for the end of the handshake."""
+        if not self._packets and not self._messages:
+            return b""
         taken, self._packets = self._packets, []
         if not self._needed:
             taken += self._messages
@@ -109,7 +108,8 @@ class Connection:
             self.send(Type.USER_CONTROL, user_control(UserControl.PING_RESPONSE, value))
 
 
-_OWN: dict[int, Callable[[Connection, Message], None]] = {
+_OWN: dict[int, Callable[[Connection, Message], Iterable[Message] | None]] = {
+    Type.AGGREGATE: lambda connection, message: split_aggregate(message),
     Type.ACKNOWLEDGEMENT: lambda connection, message: None,
     Type.USER_CONTROL: Connection._pong,
     Type.WINDOW_ACKNOWLEDGEMENT_SIZE: Connection._set_window,

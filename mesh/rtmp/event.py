@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mesh.media.frame import Kind
-
 
 @dataclass(frozen=True, slots=True)
 class PublishRequested:
@@ -31,7 +29,8 @@ class PlayRequested:
 class MessageReceived(NamedTuple):
     """A message of the stream. A tuple, because thousands are made each second."""
 
-    kind: Kind
+    kind: int
+    """A `Kind`."""
     timestamp: int
     """In ms, modulo 2**32, as received."""
     payload: bytes

@@ -13,7 +13,7 @@ from enum import Enum
 from random import Random
 
 from mesh.errors import RTMPError
-from mesh.media.frame import Kind
+from mesh.media.frame import AUDIO, VIDEO, Kind
 from mesh.rtmp import chunk, command, handshake, url
 from mesh.rtmp.chunk import LIMITS, Limits
 from mesh.rtmp.command import Command, result, status
@@ -40,6 +40,11 @@ class State(Enum):
     PLAYER = "player"
 
 
+PUBLISHER = State.PUBLISHER
+MEDIA = frozenset({AUDIO, VIDEO})
+"""What comes thousands of times a second, and takes the shortest way."""
+
+
 class ServerSession:
     """The server's side of one connection."""
 
@@ -51,12 +56,15 @@ class ServerSession:
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """What these bytes amount to. After an `RTMPError`, send what there is to send and close."""
-        events = []
+        events: list[Event] = []
         for message in self._connection.receive_data(data):
-            receive = _RECEIVE.get(message.kind)
-            event = receive(self, message) if receive else None
-            if event is not None:
-                events.append(event)
+            if message.kind in MEDIA:
+                if message.payload and self._state is PUBLISHER:
+                    events.append(MessageReceived(message.kind, message.timestamp, message.payload))
+            elif receive := _RECEIVE.get(message.kind):
+                event = receive(self, message)
+                if event is not None:
+                    events.append(event)
         return events
 
     def data_to_send(self) -> bytes:
@@ -87,16 +95,14 @@ class ServerSession:
         self._user_control(UserControl.STREAM_EOF)
         self._state = State.CONNECTED
 
-    def _receive_media(self, message: Message) -> Event | None:
-        if self._state is not State.PUBLISHER or not message.payload:
-            return None
-        return MessageReceived(_KINDS[message.kind], message.timestamp, message.payload)
-
     def _receive_metadata(self, message: Message) -> Event | None:
         payload = message.payload[1:] if message.kind == Type.DATA_AMF3 else message.payload
         if payload.startswith(command.CLEAR_DATA_FRAME):
             return None
-        return self._receive_media(message._replace(payload=payload.removeprefix(command.SET_DATA_FRAME)))
+        payload = payload.removeprefix(command.SET_DATA_FRAME)
+        if not payload or self._state is not PUBLISHER:
+            return None
+        return MessageReceived(Kind.META, message.timestamp, payload)
 
     def _receive_command(self, message: Message) -> Event | None:
         call = command.decode(message)
@@ -182,16 +188,7 @@ class ServerSession:
         self._connection.send(Type.USER_CONTROL, user_control(event, STREAM))
 
 
-_KINDS: dict[int, Kind] = {
-    Type.AUDIO: Kind.AUDIO,
-    Type.VIDEO: Kind.VIDEO,
-    Type.DATA: Kind.META,
-    Type.DATA_AMF3: Kind.META,
-}
-
 _RECEIVE: dict[int, Callable[[ServerSession, Message], Event | None]] = {
-    Type.AUDIO: ServerSession._receive_media,
-    Type.VIDEO: ServerSession._receive_media,
     Type.DATA: ServerSession._receive_metadata,
     Type.DATA_AMF3: ServerSession._receive_metadata,
     Type.COMMAND: ServerSession._receive_command,

@@ -1,0 +1,87 @@
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mesh.net.intake import TURN, Intake
+from tests.net.asynctest import asynctest, until
+
+
+class Listener:
+    """Keeps what it is given."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.heard = b""
+        self.ended = ""
+        intake.add(self.near.fileno(), self)
+
+    def receive(self, data: memoryview) -> None:
+        self.heard += data
+
+    def close(self, reason: str) -> None:
+        self.ended = reason
+        self.intake.remove(self.near.fileno())
+        self.near.close()
+
+
+@contextmanager
+def reading() -> Iterator[Intake]:
+    intake = Intake()
+    intake.start()
+    try:
+        yield intake
+    finally:
+        intake.stop()
+
+
+@asynctest
+async def test_each_gets_its_own_bytes_whoever_else_is_read() -> None:
+    with reading() as intake:
+        listeners = [Listener(intake) for _ in range(TURN + 5)]
+        for number, listener in enumerate(listeners):
+            listener.far.send(b"%d" % number)
+        await until(lambda: all(listener.heard for listener in listeners))
+        assert [listener.heard for listener in listeners] == [b"%d" % number for number in range(TURN + 5)]
+
+
+@asynctest
+async def test_the_end_of_a_socket_is_told_once() -> None:
+    with reading() as intake:
+        listener, other = Listener(intake), Listener(intake)
+        listener.far.send(b"last words")
+        listener.far.close()
+        await until(lambda: listener.ended)
+        assert (listener.heard, listener.ended) == (b"last words", "the client left")
+        other.far.send(b"still here")
+        await until(lambda: other.heard)
+
+
+@asynctest
+async def test_who_is_removed_while_others_are_read_hears_nothing_more() -> None:
+    with reading() as intake:
+        first, second = Listener(intake), Listener(intake)
+
+        def end_both(data: memoryview) -> None:
+            first.close("")
+            second.close("")
+
+        first.receive = second.receive = end_both  # type: ignore[method-assign]
+        first.far.send(b"a")
+        second.far.send(b"b")
+        await until(lambda: first.near.fileno() < 0)
+        await asyncio.sleep(0)
+        assert (first.heard, second.heard) == (b"", b"")
+
+
+@asynctest
+async def test_a_flood_leaves_the_loop_its_turn() -> None:
+    with reading() as intake:
+        flooded = Listener(intake)
+        flooded.far.setblocking(False)
+        for _ in range(5):
+            flooded.far.send(bytes(64 << 10))
+            await asyncio.sleep(0)
+        await until(lambda: len(flooded.heard) == 5 * (64 << 10))
