@@ -63,9 +63,9 @@ def suppliers(
         return leaves, round(worth / (config.margin or 1e-6)), rank(me.id, member.id)
 
     nearby = (node for node in turned(tables.zones[me.zone], me.id) if node in holders)
-    found = dict.fromkeys(islice(chain([leader] if leader else [], nearby, holders), ENOUGH))
-    members = [tables.members[node] for node in found if node in tables.members]
-    return tuple(member.id for member in sorted(filter(able, members), key=order))
+    found = dict.fromkeys(chain([leader], nearby, holders))
+    members = (tables.members[node] for node in found if node in tables.members)
+    return tuple(member.id for member in sorted(islice(filter(able, members), ENOUGH), key=order))
 
 
 def _entrance(stream: str, holders: Mapping[str, Replica], tables: Tables) -> str:

@@ -95,9 +95,13 @@ LOAD = frozenset({"bandwidth", "cpu", "lag", "players", "memory", "streams"})
 
 def values(sight: Sight, names: Iterable[str]) -> dict[str, float]:
     """These terms."""
-    return {name: min(max(float(TERMS[name].value(sight)), 0.0), 1.0) for name in names}
+    found = {}
+    for name in names:
+        value = TERMS[name].value(sight)
+        found[name] = 0.0 if value <= 0 else 1.0 if value >= 1 else float(value)
+    return found
 
 
 def score(terms: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """The lower the better."""
-    return sum(weights[name] * value for name, value in terms.items())
+    return sum([weights[name] * value for name, value in terms.items()])
