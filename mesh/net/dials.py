@@ -11,6 +11,7 @@ import zmq
 
 from mesh.config import Address
 from mesh.control.cause import Cause
+from mesh.net.addresses import plain
 from mesh.net.sockets import Socket
 
 EVENTS = (
@@ -46,7 +47,7 @@ class Dials:
 
     def _told(self, event: int, value: int, endpoint: str) -> None:
         try:
-            address = Address.parse(endpoint.removeprefix("tcp://"))
+            address = _dialled(endpoint)
         except ValueError:
             return
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -59,6 +60,12 @@ class Dials:
             self._lost(address)
         elif cause := self._causes.pop(address, Cause.FOREIGN):
             self._failed(address, cause)
+
+
+def _dialled(endpoint: str) -> Address:
+    """The address as it was dialled. When libzmq dials again, it calls an IPv4 address by its IPv6 name."""
+    host, port = Address.parse(endpoint.removeprefix("tcp://"))
+    return Address(str(plain(host)) if host.startswith("::ffff:") else host, port)
 
 
 def cause_of(event: int, value: int, sealed: bool) -> Cause | None:

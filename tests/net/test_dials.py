@@ -54,6 +54,35 @@ async def test_a_connection_is_met_and_later_lost():
         context.destroy(linger=0)
 
 
+@asynctest
+async def test_an_address_is_called_the_same_when_it_is_dialled_again():
+    ours, theirs, watched = zmq.Context(), zmq.Context(), Watched(True)
+    dealer = Socket(ours, zmq.DEALER, None, dialling(OURS) | {zmq.IPV6: 1, zmq.RECONNECT_IVL: 10})
+    watched.dials.watch(dealer)
+    port = 0
+    for key in (OURS, OURS, THEIRS):
+        router = Socket(theirs, zmq.ROUTER, None, serving(key))
+        await until(lambda router=router, port=port: bound(router, port))
+        if not port:
+            port = int(router.zmq.get_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+            dealer.connect(f"tcp://127.0.0.1:{port}")
+        told = len(watched.met + watched.failed)
+        await until(lambda told=told: len(watched.met + watched.failed) > told)
+        router.close()
+    address = Address("127.0.0.1", port)
+    assert {*watched.met, *watched.lost} == {address} and watched.failed[0] == (address, Cause.HUNG_UP)
+    dealer.close()
+    for context in (ours, theirs):
+        context.destroy(linger=0)
+
+
+def bound(socket: Socket, port: int) -> bool:
+    """Whether it could take the port, which another may not have let go of yet."""
+    with suppress(zmq.ZMQError):
+        return bool(socket.bind("127.0.0.1", port))
+    return False
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "causes"),
     [
