@@ -7,7 +7,7 @@ same log or of another: a standby's frames go into a log of their own until they
 from collections.abc import Iterable
 
 from mesh.media import codec
-from mesh.media.frame import EPOCH_SHIFT, Frame, Kind
+from mesh.media.frame import EPOCH_SHIFT, META, VIDEO, Frame
 from mesh.stream.clock import Clock
 from mesh.stream.end import NOWHERE, End
 from mesh.stream.log import StreamLog
@@ -42,11 +42,11 @@ class Leader:
         if not payload:
             return
         look = codec.look(kind, payload)
-        if look.config or kind == Kind.META:
+        if look.config or kind == META:
             dts = self._clock.header_time(kind)
         else:
             dts = self._clock.time(kind, timestamp, now)
-            if kind == Kind.VIDEO and self._awaits_keyframe:
+            if kind == VIDEO and self._awaits_keyframe:
                 if not look.keyframe:
                     return
                 self._awaits_keyframe = False

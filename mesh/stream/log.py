@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mesh.errors import MediaError
 from mesh.media import codec
-from mesh.media.frame import EPOCH_SHIFT, Entry, Frame, Kind, Position, Span
+from mesh.media.frame import AUDIO, EPOCH_SHIFT, META, VIDEO, Entry, Frame, Position, Span
 from mesh.stream.end import End
 
 START = 0
@@ -122,7 +122,7 @@ class StreamLog:
 
     def end(self, age_ms: int) -> End:
         """Its end, after which nothing has come for `age_ms`."""
-        last = {kind: dts for kind, dts in self.last_dts.items() if kind != Kind.META}
+        last = {kind: dts for kind, dts in self.last_dts.items() if kind != META}
         return End(self.epochs[-1].number if self.epochs else 0, last, self.cts, age_ms)
 
     def holds(self, position: Position) -> bool:
@@ -237,9 +237,9 @@ class StreamLog:
 
     def _can_start(self, frame: Frame) -> bool:
         """Whether it is an entry: a keyframe, or any sound while the epoch has no video, or none any more."""
-        if frame.config or frame.kind != Kind.AUDIO:
+        if frame.config or frame.kind != AUDIO:
             return frame.keyframe and not frame.config
-        return Kind.VIDEO not in self.kinds or frame.dts - self.last_dts[Kind.VIDEO] > VIDEO_GONE_MS
+        return VIDEO not in self.kinds or frame.dts - self.last_dts[VIDEO] > VIDEO_GONE_MS
 
     def _forget_old(self, now: int) -> None:
         """Let go of the GOPs that ended longer than the window before `now`."""
