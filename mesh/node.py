@@ -144,7 +144,8 @@ class Node:
         await self.gossip.stop()
 
     def _counts(self) -> Counts:
-        return Counts(len(self.fanout), len(self.streams), sent=self.fanout.sent)
+        relays = sum(link.direction == "out" for link in self.relay.links)
+        return Counts(len(self.fanout), len(self.streams), relays, sent=self.fanout.sent)
 
     def _checks(self, rtmp: socket.socket, http: socket.socket) -> list[Check]:
         """Of what this node may fall ill."""

@@ -49,6 +49,7 @@ async def test_what_is_served_is_counted(tmp_path: Path) -> None:
             assert samples["mesh_cache_bytes"] == a.catalog.budget.used > 0
             assert 200 < samples["mesh_sent_bytes_total"] < 600
         assert one["mesh_relay_links direction=out"] == other["mesh_relay_links direction=in"] == 1
+        await until(lambda: [m.load.relays for m in (b.gossip.tables.members[n.gossip.id] for n in (a, b))] == [1, 0])
         players[0].close()
         await until(lambda: not len(a.fanout))
         assert (await scraped(a))["mesh_sent_bytes_total"] == one["mesh_sent_bytes_total"], "a counter only grows"

@@ -4,7 +4,6 @@ import { ask, bitrate, h, morph, watchPath } from "./dom.js";
 
 const NODE_COLUMNS = [
   ["Node", (node) => nodeName(node)],
-  ["Zone", (node) => node.zone || "–"],
   ["CPU", (node) => meter(node.load.cpu)],
   ["Memory", (node) => meter(node.load.mem)],
   ["Out", (node) => flow(node.load.tx_bps, node.load.capacity_bps)],
@@ -12,6 +11,7 @@ const NODE_COLUMNS = [
   ["Loop lag", (node) => `${node.load.loop_lag_ms.toFixed(1)} ms`, "number"],
   ["Round trips", (node) => roundTrips(node)],
   ["Streams", (node) => `${node.load.streams}`, "number"],
+  ["Relays", (node) => `${node.load.relays}`, "number"],
   ["Players", (node) => `${node.load.players}`, "number"],
 ];
 
@@ -40,8 +40,8 @@ function meter(share, text = `${Math.round(share * 100)} %`) {
 const flow = (bps, capacity) => (capacity ? meter(bps / capacity, bitrate(bps)) : bitrate(bps));
 
 function roundTrips(node) {
-  const links = Object.entries(node.links).sort().map(([peer, { rtt_ms, loss }]) =>
-    h("div", {}, `${peer} ${rtt_ms.toFixed(1)} ms`, loss >= 0.001 ? `, ${(loss * 100).toFixed(1)} % lost` : null),
+  const links = Object.entries(node.links).sort().map(([peer, { rtt_ms, jitter_ms, loss }]) =>
+    h("div", {}, `${peer} ${rtt_ms.toFixed(1)} ± ${jitter_ms.toFixed(1)} ms`, loss >= 0.001 ? `, ${(loss * 100).toFixed(1)} % lost` : null),
   );
   return links.length ? links : "–";
 }
@@ -67,8 +67,11 @@ function behind(stream, replica) {
   return frames > 0 && frames < 1e6 ? h("span", { class: "faint" }, ` ${frames} behind`) : null;
 }
 
-function table(columns, rows) {
+// Each group has its rows, below its heading if it has one.
+function table(columns, groups) {
   const cell = (tag, content, kind) => h(tag, { class: kind }, content);
+  const line = (row) => h("tr", { class: fate(row) }, columns.map(([, show, kind]) => cell("td", show(row), kind)));
+  const title = (heading) => h("tr", { class: "zone" }, h("th", { colspan: columns.length }, heading));
   return h(
     "div",
     { class: "sheet" },
@@ -76,7 +79,7 @@ function table(columns, rows) {
       "table",
       {},
       h("thead", {}, h("tr", {}, columns.map(([title, , kind]) => cell("th", title, kind)))),
-      h("tbody", {}, rows.map((row) => h("tr", { class: fate(row) }, columns.map(([, show, kind]) => cell("td", show(row), kind))))),
+      groups.map(([heading, rows]) => h("tbody", {}, heading ? title(heading) : null, rows.map(line))),
     ),
   );
 }
@@ -93,19 +96,29 @@ function nothingYet(nodes) {
   );
 }
 
-function totals(nodes, streams) {
+// The nodes of each zone, below what they do together; no headings where nobody has named a zone.
+function byZone(nodes) {
+  const zones = [...new Set(nodes.map((node) => node.zone))].sort();
+  return zones.map((zone) => {
+    const inside = nodes.filter((node) => node.zone === zone);
+    return [zones.join("") && [zone || "no zone", h("span", { class: "totals" }, served(inside))], inside];
+  });
+}
+
+const one = (value, word) => h("span", {}, h("b", {}, `${value}`), ` ${word}`);
+const counted = (count, word) => one(count, count === 1 ? word : `${word}s`);
+
+// How many nodes are alive, and what they serve together.
+function served(nodes) {
   const alive = nodes.filter((node) => node.status === "alive");
   const sum = (pick) => alive.reduce((total, node) => total + pick(node.load), 0);
-  const one = (value, word) => h("span", {}, h("b", {}, `${value}`), ` ${word}`);
-  const counted = (count, word) => one(count, count === 1 ? word : `${word}s`);
-  return h(
-    "div",
-    { class: "totals", id: "totals" },
-    counted(alive.length, "node"),
-    counted(streams.length, "stream"),
-    counted(sum((load) => load.players), "player"),
-    one(bitrate(sum((load) => load.tx_bps)), "out"),
-  );
+  const players = counted(sum((load) => load.players), "player");
+  return [counted(alive.length, "node"), players, one(bitrate(sum((load) => load.tx_bps)), "out")];
+}
+
+function totals(nodes, streams) {
+  const [alive, ...rest] = served(nodes);
+  return h("div", { class: "totals", id: "totals" }, alive, counted(streams.length, "stream"), rest);
 }
 
 function show(id, content) {
@@ -118,8 +131,8 @@ async function refresh() {
   try {
     const [{ nodes }, { streams }] = await Promise.all([ask("/api/v1/nodes"), ask("/api/v1/streams")]);
     morph(document.getElementById("totals"), totals(nodes, streams));
-    show("streams", streams.length ? table(STREAM_COLUMNS, streams) : nothingYet(nodes));
-    show("nodes", table(NODE_COLUMNS, nodes));
+    show("streams", streams.length ? table(STREAM_COLUMNS, [[null, streams]]) : nothingYet(nodes));
+    show("nodes", table(NODE_COLUMNS, byZone(nodes)));
     notice.hidden = true;
   } catch (error) {
     notice.textContent = `This node does not answer (${error.message}). What is shown below is old.`;
