@@ -1,0 +1,135 @@
+"""Redirects: how long an HTTP player waits for one, beside a bare aiohttp server in the same run.
+
+They ask at a fixed rate, however long the answers take, and each on a connection of its own. A delay counts from the
+moment at which its player was due to ask, so a server that stalls is not asked any slower.
+
+Run as `python -m tools.measures.redirect PORT` it is the bare server: what no node can beat.
+"""
+
+import asyncio
+import socket
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from aiohttp import web
+
+from tests.e2e.cluster import Cluster, free_ports, wait_until
+from tools.measures.stage import STREAM, live, publishing, running
+
+HOST = "127.0.0.1"
+PATIENCE_S = 10.0
+
+
+class Row(NamedTuple):
+    """One run of one server; delays in ms."""
+
+    server: str
+    p50: float
+    p99: float
+    most: float
+    cpu_us: float
+    """Of the server, for each answer."""
+    answers: str
+
+
+@dataclass
+class Answers:
+    """What came back, and after how many seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    """0 counts those who got no answer."""
+    delays: list[float] = field(default_factory=list)
+
+
+def measure(directory: Path, rate: float, seconds: float, runs: int) -> Iterator[Row]:
+    """A row for each run of the node and of the bare server, in turns."""
+    bare, command = free_ports(), (sys.executable, "-m", "tools.measures.redirect")
+    with Cluster(directory) as cluster, running(*command, str(bare)):
+        cluster.create("a", node__zone="east")
+        cluster.create("b", node__zone="west")
+        a, b = cluster.start("a", "b")
+        wait_until(lambda: asyncio.run(ask(bare, "/", 1, 1)).statuses[302], "the bare server answers")
+        with publishing(f"{a.rtmp}/{STREAM}"):
+            live(b)
+            for _ in range(runs):
+                for server, port in ("node", b.http_port), ("bare aiohttp", bare):
+                    yield _row(server, port, rate, seconds)
+
+
+def median(server: str, rows: list[Row]) -> Row:
+    """Of each figure of a server, the middle one."""
+    figures = [row[1:5] for row in rows if row.server == server]
+    return Row(server, *map(statistics.median, zip(*figures, strict=True)), f"median of {len(figures)}")
+
+
+async def ask(port: int, target: str, rate: float, seconds: float) -> Answers:
+    """Ask a server on this machine `rate` times a second."""
+    loop, answers = asyncio.get_running_loop(), Answers()
+    request = f"GET {target} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
+    began = loop.time() + 0.1
+
+    async def one(due: float) -> None:
+        head = await _head(port, request)
+        answers.delays.append(loop.time() - due)
+        answers.statuses[int(head.split(b" ", 2)[1]) if head else 0] += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(round(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(due - loop.time())
+            tasks.create_task(one(due))
+    return answers
+
+
+def serve(port: int) -> None:
+    """Answer everything with 302."""
+
+    async def found(request: web.Request) -> web.Response:
+        raise web.HTTPFound("http://127.0.0.1:8080/live/x.flv?via=b")
+
+    site = web.Application()
+    site.add_routes([web.get("/{path:.*}", found)])
+    web.run_app(site, host=HOST, port=port, access_log=None, print=None)
+
+
+def _row(server: str, port: int, rate: float, seconds: float) -> Row:
+    busy = _cpu_s(port)
+    answers = asyncio.run(ask(port, f"/{STREAM}.flv?zone=east", rate, seconds))
+    cost = (_cpu_s(port) - busy) / len(answers.delays)
+    delays = sorted(delay * 1000 for delay in answers.delays)
+    p50, p99, most = (delays[min(int(len(delays) * share), len(delays) - 1)] for share in (0.5, 0.99, 1))
+    said = ", ".join(f"{count} x {status}" for status, count in answers.statuses.items())
+    return Row(server, p50, p99, most, cost * 1e6, said)
+
+
+async def _head(port: int, request: bytes) -> bytes:
+    """The head of a response; empty if there is none."""
+    loop, head = asyncio.get_running_loop(), b""
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await loop.sock_connect(sock, (HOST, port))
+                await loop.sock_sendall(sock, request)
+                while b"\r\n\r\n" not in head and (data := await loop.sock_recv(sock, 4096)):
+                    head += data
+        except OSError:
+            return b""
+    return head
+
+
+def _cpu_s(port: int) -> float:
+    """What the process that listens there has computed so far."""
+    (pid,) = {it.pid for it in psutil.net_connections("tcp") if it.status == "LISTEN" and it.laddr.port == port}
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
