@@ -123,6 +123,18 @@ async def test_two_hundred_players_in_a_second_make_no_herd(tmp_path: Path) -> N
 
 
 @asynctest
+async def test_nor_do_they_when_every_node_sends_them_on_by_what_it_knows_itself(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", balance__limits="{players = 60}", balance__ramp_s="0") as mesh:
+        await Poster.begin(mesh[0], "/live/x?redirect=0", *HEADERS, *gop(0))
+        await until(lambda: all(node.gossip.tables.leader("live/x") for node in mesh))
+        for _ in range(40):
+            for node in mesh:
+                await arrive(mesh, node, 1)
+        assert sum(players(mesh).values()) == 120
+        assert max(players(mesh).values()) <= 60, players(mesh)
+
+
+@asynctest
 async def test_a_session_goes_to_the_same_node_whoever_is_asked_while_that_takes_anyone(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", "c", balance__policy="players", balance__ramp_s="0") as mesh:
         await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
