@@ -1,6 +1,6 @@
 """Judge: whether a node can take a client at all, and how good it would be for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -18,6 +18,8 @@ from mesh.gossip.tables import Tables
 
 YOUNGEST = 0.05
 """The share of its capacity that a node may fill at once after its start."""
+FILLED = ("bandwidth", "players")
+"""The limits that clients fill."""
 SOME = 3
 """Nodes that tell how far their zone is."""
 
@@ -61,8 +63,16 @@ class Judge:
     """Judges nodes for one client."""
 
     def __init__(
-        self, request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+        self,
+        request: Request,
+        tables: Tables,
+        config: BalanceConfig,
+        inflight: InFlight,
+        random: Random,
+        now: float,
+        reserve: float = 0.0,
     ) -> None:
+        """`reserve` is the share of their room that the other nodes keep for those who ask them."""
         self.zone = client_zone(request.zone, tables)
         self.weights = weights(config, request.action)
         self.roles = roles(request.stream, tables)
@@ -72,10 +82,11 @@ class Judge:
         self._inflight = inflight
         self._random = random
         self._now = now
-        self._limits = {**LIMITS, **config.limits}
+        self._limits = limits = {**LIMITS, **config.limits}
+        self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
         self._dearest = dearest(config.cost)
         self._witness = witness(self.zone, tables)
-        heard = any(status in HEARD for status in self.holders())
+        heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)
         self._cannot_fetch = request.action == Action.PLAY and not heard
 
     def __call__(self, member: Member) -> Candidate:
@@ -88,11 +99,6 @@ class Judge:
             return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost)
         terms = values(self._sight(member, load, here, role, draw), self.weights)
         return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw, lost)
-
-    def holders(self) -> Iterator[Status]:
-        """How those are who say that they have the stream."""
-        members = self._tables.members
-        return (members[node].status for node in self.roles if node in members)
 
     def bound(self, zone: str) -> float:
         """No node of this zone has a better score than this, as far as a few of them tell."""
@@ -109,6 +115,8 @@ class Judge:
             return f"is {member.status}"
         if lack := full(load, self._limits):
             return f"is full: {lack}"
+        if not here and (lack := full(load, self._reserved)):
+            return f"is all but full: {lack}"
         return "cannot get the stream" if self._cannot_fetch and not role else ""
 
     def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from mesh.balance.candidate import Candidate, Judge
+from mesh.balance.candidate import Candidate, Judge, weights
 from mesh.balance.inflight import InFlight
 from mesh.balance.request import Action, Request
 from mesh.balance.shortlist import shortlist
@@ -20,6 +20,9 @@ from mesh.gossip.member import LeadState
 from mesh.gossip.tables import Tables
 
 __all__ = ["Action", "Candidate", "Placement", "Redirect", "Refuse", "Request", "Serve", "place"]
+
+RESERVE = 0.05
+"""The share of its room that a node keeps for those who ask it: the others know a second late how full it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +61,31 @@ def place(
     """Decide where this client goes; `random` differs from node to node, so that they do not all draw the same."""
     if request.action == Action.PUBLISH and (owner := _publishing(request.stream, tables)):
         return Refuse(409, (f"{request.stream} is live on {tables.display_name(owner)}",))
+    if request.action == Action.PLAY and not _held(request.stream, tables):
+        return Refuse(404, (f"no node has {request.stream}",))
     if not config.redirect:
         request = replace(request, redirect=False)
-    judge = Judge(request, tables, config, inflight, random, now)
-    if request.action == Action.PLAY and not any(status.living for status in judge.holders()):
-        return Refuse(404, (f"no node has {request.stream}",))
-    candidates = shortlist(request, tables, judge, random)
-    here, able = candidates[0], [candidate for candidate in candidates if not candidate.lost]
-    asked = tables.display_name(here.node)
+    candidates = _candidates(request, tables, config, inflight, random, now)
+    able = [candidate for candidate in candidates if not candidate.lost]
+    asked = tables.display_name(tables.me)
     if not able:
-        return Refuse(503, (f"no node can take it: {asked} {here.lost}",), tuple(candidates))
-    best = _choose(able, judge.weights, config, bool(request.sid))
+        return Refuse(503, (f"no node can take it: {asked} {candidates[0].lost}",), tuple(candidates))
+    weighed = weights(config, request.action)
+    best = _choose(able, weighed, config, bool(request.sid))
     # Why each of the others lost takes as long as the choice itself, and nobody reads it.
     shown = candidates if request.explain else candidates[:1]
-    judged = tuple(_judged(candidate, best, judge.weights, config.margin) for candidate in shown)
+    judged = tuple(_judged(candidate, best, weighed, config.margin) for candidate in shown)
     reasons = (f"{tables.display_name(best.node)} {_merit(best, request.action)}",)
     if best.here:
         return Serve((*reasons, request.tied) if request.tied else reasons, judged)
     return Redirect(best.node, (*reasons, f"{asked} {judged[0].lost}"), judged)
+
+
+def _held(stream: str, tables: Tables) -> bool:
+    """Whether any living node has the stream."""
+    members = tables.members
+    holding = (node in members and members[node].status.living for node in tables.holders(stream))
+    return bool(tables.leader(stream)) or any(holding)
 
 
 def _publishing(stream: str, tables: Tables) -> str:
@@ -83,6 +93,17 @@ def _publishing(stream: str, tables: Tables) -> str:
         if lead.state == LeadState.LIVE and tables.members[lead.node].status in HEARD:
             return lead.node
     return ""
+
+
+def _candidates(
+    request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+) -> list[Candidate]:
+    """The nodes to choose from, the asked one first; only if there is no other, those that have but their reserve."""
+    for reserve in (RESERVE, 0.0):
+        candidates = shortlist(request, tables, Judge(request, tables, config, inflight, random, now, reserve), random)
+        if not all(candidate.lost for candidate in candidates):
+            break
+    return candidates
 
 
 def _choose(able: Sequence[Candidate], weights: Mapping[str, float], config: BalanceConfig, sticky: bool) -> Candidate:

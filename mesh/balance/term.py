@@ -4,6 +4,7 @@ A term that nobody can tell, like the bandwidth of a node that does not know its
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import NamedTuple
 
 from mesh.gossip.member import Load
@@ -16,6 +17,8 @@ DEEP, WIDE = 8, 16
 """Hops to the end of a deep relay tree, and the branches of a node that has half of all it should ever have."""
 CROWDED = 0.75
 """From this share on of what its clients may fill, a node has little room: others begin to win over it."""
+STEPS = 4
+"""From there until it is full."""
 
 
 class Sight(NamedTuple):
@@ -64,9 +67,12 @@ def _players(sight: Sight) -> float:
 
 
 def _room(sight: Sight) -> float:
-    """0 until a node is crowded, then rising to 1 where it is full: of what its clients fill, the fullest."""
+    """0 until a node is crowded, then up to 1 where it is full, by what its clients have filled most.
+
+    In steps: if one could be a little better than all others, everybody would rush to that one.
+    """
     filled = max(_bandwidth(sight), _players(sight) if sight.limits["players"] else 0.0)
-    return (filled - CROWDED) / (1 - CROWDED)
+    return ceil(STEPS * (filled - CROWDED) / (1 - CROWDED)) / STEPS
 
 
 TERMS: Mapping[str, Term] = {
