@@ -6,6 +6,7 @@ a few that would have to fetch it, from the stream's point on.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from math import inf
 from random import Random
@@ -30,15 +31,17 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
         return [here, *(judge(member) for member in members.values() if member.id != tables.me)]
     if request.tied:
         return [here]
-    found = [here, *_some(judge.zone, request, tables, judge, random)]
-    if _best(found) <= judge.weights.get("zone", 0.0):
-        return found
-    beyond = ((judge.bound(zone), random.random(), zone) for zone in tables.zones if zone != judge.zone)
-    for bound, _, zone in sorted(beyond):
-        if _best(found) <= bound or len(found) > ENOUGH:
-            break
-        found += _some(zone, request, tables, judge, random)
-    return found
+    found = [*_some(judge.zone, request, tables, judge, random)]
+    if _best([here, *found]) > judge.weights.get("zone", 0.0):
+        beyond = ((judge.bound(zone), random.random(), zone) for zone in tables.zones if zone != judge.zone)
+        for bound, _, zone in sorted(beyond):
+            if _best([here, *found]) <= bound or len(found) > ENOUGH:
+                break
+            found += _some(zone, request, tables, judge, random)
+    if request.sid and not any(candidate.here for candidate in found):
+        # Asked elsewhere, the session would not have met this node.
+        here = replace(here, draw=1.0)
+    return [here, *(candidate for candidate in found if not candidate.here)]
 
 
 def _best(found: Iterable[Candidate]) -> float:
@@ -52,5 +55,5 @@ def _some(zone: str, request: Request, tables: Tables, judge: Judge, random: Ran
     having = (node for node in turned(ring, point) if node in judge.roles)
     lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
     for nodes in (having, lacking):
-        judged = (judge(tables.members[node]) for node in nodes if node != tables.me)
+        judged = (judge(tables.members[node]) for node in nodes)
         yield from islice((candidate for candidate in judged if not candidate.lost), EACH)

@@ -1,5 +1,4 @@
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -293,25 +292,3 @@ def test_two_balancers_do_not_draw_alike():
         for chance in (random.Random(1), random.Random(2))
     ]
     assert sum(one == other for one, other in zip(*drawn, strict=True)) < 20
-
-
-def test_whoever_is_chosen_is_alive_and_has_room_whatever_the_tables_say():
-    chance = random.Random(4)
-    for _ in range(2000):
-        members = [
-            member(name, chance.choice("xy"), chance.choice(list(Status)), chance.choice([Load(), FULL, BUSY]))
-            for name in "bcdef"
-        ]
-        me = replace(A, status=chance.choice([Status.ALIVE, Status.DRAINING]), load=chance.choice([Load(), FULL]))
-        entries = [lead(chance.choice("abcdef")), *(replica(name) for name in "abcdef" if chance.random() < 0.3)]
-        table = tables(me, *members, entries=entries)
-        request = Request(
-            "live/x", chance.choice(list(Action)), chance.choice(["flv", "rtmp"]), chance.choice(["", "x"])
-        )
-        placement = place(request, table)
-        assert placement == place(request, table)
-        if not isinstance(placement, Refuse):
-            taken = table.members[placement.node if isinstance(placement, Redirect) else "a"]
-            assert taken.status == Status.ALIVE
-            assert taken.load != FULL
-            assert request.proto != "rtmp" or taken.id == "a"
