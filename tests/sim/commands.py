@@ -17,6 +17,7 @@ from rich.table import Table
 import tests.sim.properties  # noqa: F401 (registers them)
 from mesh.gossip.overlay import FullMesh
 from tests.sim.detection import DEATHS, DETECTORS, Detection, deaths
+from tests.sim.placing import place
 from tests.sim.property import PROPERTIES, Failed, try_out
 from tests.sim.stalls import CELLS, LASTS_S, SIZE, FalseDeaths, Stalls, false_deaths
 from tests.sim.world import World
@@ -27,6 +28,9 @@ T = TypeVar("T")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def sim() -> None:
     """Simulate meshes of any size, as fast as they can be computed."""
+
+
+sim.add_command(place)
 
 
 @sim.command()
