@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from mesh.config import Address
+from mesh.gossip.allowance import Allowance
 
 STAGGER = 0.1
 """Head start of a node's address over its next best."""
@@ -17,6 +18,8 @@ FIRST_WAIT = 1.0
 MOST_WAIT = 30.0
 GIVE_UP_S = 86_400.0
 MAX_CANDIDATES = 2048
+HELLOS = 20.0, 300.0
+"""That are said in a second, and at once: each takes a socket for half a minute, and anybody can name addresses."""
 
 
 @dataclass(slots=True)
@@ -35,9 +38,10 @@ class Candidate:
 class Dialing:
     """Every address this node knows, but for those of the peers it is in touch with."""
 
-    def __init__(self, in_touch: Callable[[str], bool], random: Random) -> None:
+    def __init__(self, in_touch: Callable[[str], bool], random: Random, now: float) -> None:
         """`in_touch` tells of an id whether its addresses need no trying now."""
         self.due = float("inf")
+        self._allowance = Allowance(*HELLOS, now)
         self._in_touch = in_touch
         self._random = random
         self._candidates: dict[Address, Candidate] = {}
@@ -76,17 +80,19 @@ class Dialing:
         if now < self.due:
             return []
         tried = []
-        for address, candidate in [*self._candidates.items()]:
-            if now < candidate.due:
-                continue
+        due = [(address, candidate) for address, candidate in self._candidates.items() if now >= candidate.due]
+        for address, candidate in sorted(due, key=lambda it: (not it[1].kept, it[1].tried)):
             if self._in_touch(candidate.id) or now > candidate.until:
                 self._rest(address, candidate, now)
                 continue
+            if not self._allowance.take(now):
+                break
             candidate.tried = now
             candidate.due = now + candidate.wait * self._random.uniform(0.8, 1.2)
             candidate.wait = min(2 * candidate.wait, MOST_WAIT)
             tried.append(address)
-        self.due = min((candidate.due for candidate in self._candidates.values()), default=float("inf"))
+        soonest = min((candidate.due for candidate in self._candidates.values()), default=float("inf"))
+        self.due = max(soonest, now + STAGGER)
         return tried
 
     def _make_room(self) -> None:

@@ -76,7 +76,7 @@ class Membership:
         self._started = now
         self._random = random
         self._roster = Roster(card, overlay or FullMesh(), random, now)
-        self._dialing = Dialing(lambda id: self._introductions.in_touch(id), random)
+        self._dialing = Dialing(lambda id: self._introductions.in_touch(id), random, now)
         self._suspicion = Suspicion(self._roster, self._dialing, now)
         self._sync = Synchronization(self._roster, self._dialing)
         self._links = Links(self._roster)

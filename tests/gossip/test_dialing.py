@@ -2,7 +2,7 @@ from itertools import pairwise
 from random import Random
 
 from mesh.config import Address
-from mesh.gossip.dialing import GIVE_UP_S, MAX_CANDIDATES, Dialing
+from mesh.gossip.dialing import GIVE_UP_S, HELLOS, MAX_CANDIDATES, Dialing
 from tests.gossip.company import address
 
 
@@ -11,7 +11,7 @@ class Line:
 
     def __init__(self) -> None:
         self.met: set[str] = set()
-        self.dialing = Dialing(lambda id: id in self.met, Random(3))
+        self.dialing = Dialing(lambda id: id in self.met, Random(3), 0.0)
         self.now = 0.0
 
     def wait(self, seconds: float) -> list[tuple[float, Address]]:
@@ -93,5 +93,15 @@ def test_strangers_cannot_make_us_try_any_number_of_addresses_nor_forget_those_w
     line.dialing.add([Address("10.1.0.1", port) for port in range(1, MAX_CANDIDATES + 500)], 0.0)
     line.dialing.add([address(2)], 0.0)
     tried = [to for _, to in line.wait(0.5)]
-    assert len(tried) == MAX_CANDIDATES
-    assert {address(1), address(2)} <= {*tried}
+    assert HELLOS[1] <= len(tried) <= HELLOS[1] + HELLOS[0] and tried[0] == address(1)
+    assert len(line.dialing._candidates) == MAX_CANDIDATES
+    assert address(2) in {to for _, to in line.wait(120)}
+
+
+def test_of_many_addresses_only_so_many_are_tried_at_once_and_all_in_the_end():
+    line = Line()
+    rate, burst = HELLOS
+    line.dialing.add([address(number) for number in range(1, 500)], 0.0)
+    assert len(line.wait(0.01)) == burst
+    assert len(line.wait(20)) <= rate * 20 + 1
+    assert len({to for _, to in line.wait(60)}) == 499

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from mesh.config import Address
 from mesh.errors import WireError
-from mesh.gossip.dialing import MAX_CANDIDATES
+from mesh.gossip.dialing import HELLOS, MAX_CANDIDATES
 from mesh.gossip.ledger import CHUNK, MAX_BYTES, MAX_ENTRIES, MAX_PARTS, MAX_VALUE
 from mesh.gossip.member import Lead, LeadState, Load, Status
 from mesh.gossip.message import AskAge, Beat, Bye, Delta, Hello, Known, Pull, Snap, Sync
@@ -89,7 +89,7 @@ def flood(world: World, liar: Stranger, victim: Process, strangers: list[Strange
 
 
 def assert_bounded(victim: Process, liar: Stranger, seconds: float) -> None:
-    membership = victim.membership
+    membership, since = victim.membership, victim.now - seconds
     peers = [*membership._roster.peers.values()]
     hosts = [peer.member.address for peer in peers]
     assert len(peers) <= MAX_PEERS, f"{len(peers)} peers"
@@ -99,6 +99,8 @@ def assert_bounded(victim: Process, liar: Stranger, seconds: float) -> None:
     assert len(copy.entries) <= MAX_ENTRIES and copy._bytes <= MAX_BYTES, f"{len(copy.entries)} entries"
     assert sum(len(value or b"") for _, _, value in held) <= MAX_BYTES, f"{len(held)} changes of a snapshot"
     assert len(membership._dialing._candidates) <= MAX_CANDIDATES, "too many addresses to try"
+    tried = sum(candidate.tried > since for candidate in membership._dialing._candidates.values())
+    assert tried <= HELLOS[1] + HELLOS[0] * seconds, f"{tried} addresses tried"
     assert max(len(peer.links) for peer in peers) <= MAX_PEERS, "links to nobody"
     rate, burst = QUESTIONS
     answers = 3 * (burst + rate * seconds)  # one to a question: a snapshot of few parts, or what is known in chunks

@@ -26,8 +26,8 @@ def the_dead_stay_dead(world: World) -> None:
         assert victim.id not in [id for _, id, _ in node.verdicts(since)], f"n{node.key} saw it rise"
 
 
-def silent_crash(world: World, within: float) -> None:
-    nodes = world.mesh(world.random.randrange(3, 11))
+def silent_crash(world: World, within: float, size: int = 0) -> None:
+    nodes = world.mesh(size or world.random.randrange(3, 11))
     victim = world.random.choice(nodes)
     rest = others(nodes, victim)
     world.crash(victim, fin=False)
@@ -44,6 +44,12 @@ def a_silent_crash_is_known(world: World) -> None:
 def a_silent_crash_is_known_in_spite_of_loss(world: World) -> None:
     """P4: with 5 % of the packets lost the last of them knows a little later."""
     silent_crash(world, 4.0)
+
+
+@holds(Weather(loss=0.05), every=500)
+def a_silent_crash_among_64_is_known_in_spite_of_loss(world: World) -> None:
+    """P4: as soon as in a small mesh."""
+    silent_crash(world, 4.0, 64)
 
 
 @holds()
