@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from mesh.config import EgressConfig
 from mesh.stream.log import START
-from mesh.stream.rendition import Rendition
+from mesh.stream.rendition import Piece, Rendition
 
 log = logging.getLogger("mesh.fanout")
 
@@ -24,6 +24,8 @@ PACE = 2
 """The loop's share: a pass that took t is followed by a pause of PACE times t."""
 TURN_S = 0.010
 """A pass yields to the loop after this long."""
+GROUP = 8
+"""Players who are served between two looks at the clock."""
 SWEEP_S = 1.0
 MAX_CONTROL = 64 << 10
 """Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
@@ -33,8 +35,8 @@ class Player:
     """One client's socket, and where it is in the stream."""
 
     __slots__ = (
-        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "sent", "skips",
-        "sock",
+        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "send", "sent",
+        "skips", "sock",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +51,7 @@ class Player:
         `on_close` hears why it was closed, once; `farewell` gives the bytes that end the stream properly.
         """
         self.sock = sock
+        self.send = sock.send
         self.rendition = rendition
         self.on_close = on_close
         self.farewell: Callable[[], bytes] | None = farewell
@@ -176,10 +179,31 @@ class Fanout:
 
     def _steps(self, dirty: dict[Rendition, None]) -> Iterator[None]:
         for rendition in dirty:
-            for player in list(self._players.get(rendition, ())):
-                if player.level:
-                    self._serve(player)
+            players = list(self._players.get(rendition, ()))
+            for first in range(0, len(players), GROUP):
+                self._serve_level(rendition, players[first : first + GROUP])
                 yield
+
+    def _serve_level(self, rendition: Rendition, players: list[Player]) -> None:
+        """The hot loop: whoever is level has nothing left to send but the piece that all of them share."""
+        piece, offset = None, -1  # where nobody is
+        for player in players:
+            if not player.level:
+                continue
+            if player.offset != offset:
+                offset = player.offset
+                piece = rendition.piece(offset)
+            if piece is None:
+                continue
+            try:
+                sent = player.send(piece.view)
+            except BlockingIOError:
+                self._settle(player, False)
+            except OSError as error:
+                self.remove(player, error.strerror or str(error))
+            else:
+                if not self._sent(player, piece, sent):
+                    self._settle(player, False)
 
     def _serve(self, player: Player) -> None:
         """Hand a player one turn, and decide in which state that leaves it."""
@@ -196,7 +220,13 @@ class Fanout:
             return
         if level and player.ended:
             self.remove(player, "the stream ended")
-        elif level is not player.level and player.sock.fileno() >= 0:
+        else:
+            self._settle(player, level)
+
+    def _settle(self, player: Player, level: bool) -> None:
+        """Have the next pass serve a player who is level, and the writability of his socket one who is behind."""
+        if level is not player.level and player.sock.fileno() >= 0:
+            loop = asyncio.get_running_loop()
             player.level = level
             player.moved = loop.time()
             if level:
@@ -212,9 +242,13 @@ class Fanout:
         if piece is None:
             return True
         try:
-            sent = player.sock.send(piece.view)
+            sent = player.send(piece.view)
         except BlockingIOError:
             return False
+        return self._sent(player, piece, sent) and not player.control
+
+    def _sent(self, player: Player, piece: Piece, sent: int) -> bool:
+        """Note what a socket has taken of a piece; True if nothing is left to send."""
         if piece.skipped:
             player.skips += 1
             self.skips += 1
@@ -224,7 +258,7 @@ class Fanout:
             player.rest, player.offset = piece.cut(sent)
             return False
         player.offset = piece.end
-        return piece.end >= player.rendition.log.head and not player.control
+        return piece.last
 
     def _flush(self, player: Player) -> bool:
         """Send what must not be interrupted; True if all of it went."""
@@ -232,7 +266,7 @@ class Fanout:
             if not player.rest:
                 player.rest, player.control = memoryview(player.control), b""
             try:
-                sent = player.sock.send(player.rest)
+                sent = player.send(player.rest)
             except BlockingIOError:
                 return False
             self.sent += sent

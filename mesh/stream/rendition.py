@@ -12,6 +12,8 @@ from mesh.media import flv
 from mesh.media.frame import Frame, Kind
 from mesh.stream.log import START, StreamLog
 
+NEVER = 1 << 64
+"""Beyond every offset."""
 TURN = 128 << 10
 """Payload bytes in one piece: what a player gets before the others have their turn."""
 
@@ -37,6 +39,8 @@ class Piece(NamedTuple):
     """The offset to ask for after each frame."""
     skipped: bool
     """Whether frames between the offset asked for and this piece are gone."""
+    last: bool
+    """Whether nothing comes after it yet."""
 
     def cut(self, sent: int) -> tuple[memoryview, int]:
         """The rest of the frame that `sent` bytes stopped in, and the offset after it."""
@@ -52,6 +56,17 @@ class Rendition:
         self._format = form
         self._pieces: dict[int, Piece | None] = {}
         self._head = START
+        self._last = NEVER
+
+    @property
+    def head(self) -> int:
+        """Where a player stands who has all of it."""
+        return min(self.log.head, self._last)
+
+    def end(self, offset: int) -> None:
+        """Show nothing from this offset on."""
+        self._last = offset
+        self._pieces.clear()
 
     def piece(self, offset: int) -> Piece | None:
         """The piece at `offset`; None while there is nothing to read."""
@@ -70,26 +85,28 @@ class Rendition:
 
     def _make(self, offset: int) -> Piece | None:
         span = self.log.read(offset, TURN)
-        if not span.frames:
+        frames = span.frames if span.end <= self._last else [f for f in span.frames if f.offset < self._last]
+        if not frames:
             return None
         parts: list[bytes] = []
         if offset == START:
             kinds = {header.kind for header in span.headers} | self.log.kinds
             parts.append(self._format.preamble(Kind.AUDIO in kinds, Kind.VIDEO in kinds))
-        now = span.frames[0].dts
+        now = frames[0].dts
         for header in span.headers:
             # ffmpeg takes metadata with any other time for a stream of text.
             parts += self._format.encode(header, 0 if header.kind == Kind.META else now)
         size = sum(map(len, parts))
         ends, offsets = [], []
-        for frame in span.frames:
+        for frame in frames:
             encoded = self._format.encode(frame, frame.dts)
             size += sum(map(len, encoded))
             parts += encoded
             ends.append(size)
             offsets.append(frame.offset + 1)
         skipped = span.start != offset and offset != START
-        return Piece(memoryview(b"".join(parts)), span.end, ends, offsets, skipped)
+        end = min(span.end, self._last)
+        return Piece(memoryview(b"".join(parts)), end, ends, offsets, skipped, end >= self.head)
 
 
 def flv_frame(frame: Frame, time_ms: int) -> list[bytes]:
