@@ -11,13 +11,15 @@ from aiohttp import web
 
 from mesh.config import Address, Config
 from mesh.control.message import Held
+from mesh.control.order import Verb
 from mesh.control.url import node_url
-from mesh.errors import ConfigError
+from mesh.errors import ConfigError, StreamNotFound
 from mesh.gossip.allowance import Allowance
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
 from mesh.net.doctor import Doctor
+from mesh.net.drain import Drain
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.health import HTTP, RTMP, Check, Health, answers, descriptors, disk, passes, raise_limit
@@ -26,6 +28,7 @@ from mesh.net.keeping import Keeping
 from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import Counts, LoadMeter
 from mesh.net.metrics import Metrics
+from mesh.net.orders import Orders
 from mesh.net.relay import Relay
 from mesh.net.rtmp import Server, Spawn
 from mesh.net.state import State
@@ -47,20 +50,20 @@ class Node:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._leaving = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._draining = asyncio.Event()
         self._superseded = False
         self._news = Allowance(*NEWS, 0.0)
 
     def drain(self) -> None:
         """Take nobody new, and stop when nobody is left or `node.drain_s` is over; called again, stop now."""
-        if self._draining.is_set():
+        if self._leaving.is_set():
             self.stop()
-        self._draining.set()
+        self._leaving.set()
 
     def stop(self) -> None:
         """Stop now."""
-        self._draining.set()
+        self._leaving.set()
         self._stopping.set()
 
     async def run(self, on_ready: Callable[[], None]) -> None:
@@ -101,7 +104,8 @@ class Node:
             chores = [tasks.create_task(chore) for chore in work]
             on_ready()
             try:
-                await self._draining.wait()
+                await self._leaving.wait()
+                await self._send_away()
             finally:
                 await self._stop()
                 for chore in chores:
@@ -123,15 +127,37 @@ class Node:
         metrics = Metrics(tables, self.catalog, self.fanout, self.relay, self.streams.balance)
         survey, doctor = Survey(self.gossip, self._held, random), Doctor(self.config.mesh, self.gossip, random, spawn)
         api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
-        self._http = runner([*api.routes(), *Media(self.streams, self.fanout).routes()])
+        orders = Orders(self.gossip, self._obey, random, spawn)
+        self._drain = Drain(self.gossip, self.streams, self.relay, self.fanout, orders)
+        self._http = runner([*orders.routes(), *api.routes(), *Media(self.streams, self.fanout).routes()])
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()
         self.gossip.watch(self._heard)
         await self.gossip.joined.wait()
         await self._rtmp.start(rtmp, spawn)
 
+    async def _obey(self, verb: Verb, key: str) -> None:
+        """Do what an operator says. Raises `StreamError`."""
+        if verb is Verb.DRAIN:
+            self._drain.start()
+        elif verb is Verb.UNDRAIN and not self._leaving.is_set():
+            await self._drain.stop()
+        elif verb is Verb.SWITCH and (stream := self.streams.get(key)):
+            await stream.take_over()
+        else:
+            raise StreamNotFound("the node is stopping" if self._leaving.is_set() else f"{key} is not here")
+
+    async def _send_away(self) -> None:
+        """Wait until no client is left, for as long as they may take."""
+        if not self._stopping.is_set():
+            stopping = asyncio.create_task(self._stopping.wait())
+            wait = [self._drain.start(), stopping]
+            await asyncio.wait(wait, timeout=self.config.node.drain_s, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+
     async def _stop(self) -> None:
         """End what is served here, so that it goes on elsewhere, then leave."""
+        await self._drain.give_up()
         self.gossip.drain(True)
         self.streams.close()
         for _ in range(round(min(self.config.node.drain_s, FAREWELL_S) / STEP_S)):
@@ -158,7 +184,7 @@ class Node:
         ]
 
     def _unready(self) -> str:
-        if self._draining.is_set():
+        if self.gossip.tables.members[self.gossip.id].status is Status.DRAINING:
             return "draining"
         return "" if self.gossip.joined.is_set() else "joining"
 

@@ -27,9 +27,16 @@ class Client:
 
     def get(self, path: str, **query: str) -> str:
         """The body at this path of the API. Raises `ApiError`."""
+        return self._ask("GET", path, query)
+
+    def post(self, path: str, **query: str) -> str:
+        """Have something done, and give the answer. Raises `ApiError`."""
+        return self._ask("POST", path, query)
+
+    def _ask(self, method: str, path: str, query: dict[str, str]) -> str:
         question = f"?{urlencode(query)}" if query else ""
         try:
-            request = Request(f"{self.url}/api/v1/{quote(path)}{question}")
+            request = Request(f"{self.url}/api/v1/{quote(path)}{question}", method=method)
             with _opener.open(request, timeout=TIMEOUT_S) as response:
                 return str(response.read().decode())
         except HTTPError as error:

@@ -45,12 +45,26 @@ def api_options(envvar: str | None = None) -> Callable[[F], F]:
     return add
 
 
+def asked() -> Client:
+    """The API of the node that is asked."""
+    return Client(_options().get("url", "http://127.0.0.1:8080"))
+
+
+def as_json() -> bool:
+    """Whether the API's JSON is wanted as it is."""
+    return _options().get("output") == "json"
+
+
+def _options() -> dict[str, str]:
+    options: dict[str, str] = click.get_current_context().find_root().ensure_object(dict)
+    return options
+
+
 def show(render: Callable[[Any], Iterable[RenderableType]], path: str, **query: str) -> None:
     """Ask the node, and print what it says: as it is, or as `render` makes it of the parsed JSON."""
-    options = click.get_current_context().find_root().ensure_object(dict)
-    client = Client(options.get("url", "http://127.0.0.1:8080"))
+    client = asked()
     body = client.get(path, **query)
-    if options.get("output") == "json":
+    if as_json():
         click.echo(body, nl=not body.endswith("\n"))
         return
     try:

@@ -135,6 +135,16 @@ class Route:
     candidates: tuple[Candidate, ...] = optional(())
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer to a call that changes something: it is done, or has begun."""
+
+    node: str
+    order: str
+    """drain, undrain or switch."""
+    stream: str = optional("")
+
+
 def body(reply: Any) -> str:
     """The JSON of a reply."""
     return json.dumps(_plain(reply), ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -9,9 +9,10 @@ import json
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,14 +23,16 @@ from aiohttp.http import HttpProcessingError
 from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import stream_url
 from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
-from mesh.media import flv
+from mesh.gossip.member import Status
+from mesh.media import amf0, flv
+from mesh.media.frame import Frame, Kind
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
 from mesh.net.request import COOKIE, ask, wait_s
 from mesh.net.stream import Stream
 from mesh.net.streams import Streams
 from mesh.stream.catalog import checked_key
-from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Rendition
+from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Format, Rendition
 
 log = logging.getLogger("mesh.http")
 
@@ -110,7 +113,7 @@ class Media:
             raise web.HTTPFound(self._location(request, wish, placed), headers=CORS)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
-        return await (self._play_websocket if websocket else self._play_flv)(request, placed)
+        return await (self._play_websocket if websocket else self._play_flv)(request, wish, placed)
 
     async def expect(self, request: web.Request) -> None:
         """Decide before the body comes: who sends `Expect: 100-continue` waits for the answer, and follows a 307."""
@@ -164,17 +167,19 @@ class Media:
         tables = self._streams.tables
         more = {"via": tables.display_name(tables.me)} | ({"sid": wish.sid} if wish.sid else {})
         query = request.rel_url.update_query(more).query
-        return stream_url(tables.members[redirect.node], wish.stream, "flv", tables, asked_host(request), query)
+        return stream_url(tables.members[redirect.node], wish.stream, wish.proto, tables, asked_host(request), query)
 
-    async def _play_flv(self, request: web.Request, stream: Stream) -> web.StreamResponse:
-        async with self._serving(request, stream.rendition(FLV), HEAD):
+    async def _play_flv(self, request: web.Request, wish: Request, stream: Stream) -> web.StreamResponse:
+        farewell = partial(self._onward, request, wish, stream, FLV)
+        async with self._serving(request, stream.rendition(FLV), farewell, HEAD):
             await asyncio.get_running_loop().create_future()
         raise AssertionError("cancelled when the client goes")
 
-    async def _play_websocket(self, request: web.Request, stream: Stream) -> web.StreamResponse:
+    async def _play_websocket(self, request: web.Request, wish: Request, stream: Stream) -> web.StreamResponse:
         websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         await websocket.prepare(request)
-        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell=NORMAL_CLOSURE) as player:
+        farewell = partial(self._onward, request, wish, stream, WEBSOCKET_FLV, NORMAL_CLOSURE)
+        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell) as player:
             async for message in websocket:
                 # Pongs go through the fan-out too: no message may be cut by another.
                 if message.type == WSMsgType.PING:
@@ -182,9 +187,19 @@ class Media:
             self._fanout.control(player, NORMAL_CLOSURE)
         return websocket
 
+    def _onward(self, request: web.Request, wish: Request, stream: Stream, form: Format, end: bytes = b"") -> bytes:
+        """How a stream ends: where this node is sending its players away, with script data that says where to."""
+        tables = self._streams.tables
+        placed = self._streams.balance.place(replace(wish, proto="flv", via=""))
+        if tables.members[tables.me].status is not Status.DRAINING or not isinstance(placed, Redirect):
+            return end
+        payload = amf0.encode("onRedirect", {"url": self._location(request, wish, placed)})
+        dts = max(stream.log.last_dts.values(), default=0)
+        return b"".join(form.encode(Frame(0, Kind.META, dts, 0, False, False, payload), dts)) + end
+
     @asynccontextmanager
     async def _serving(
-        self, request: web.Request, rendition: Rendition, head: bytes = b"", farewell: bytes = b""
+        self, request: web.Request, rendition: Rendition, farewell: Callable[[], bytes], head: bytes = b""
     ) -> AsyncIterator[Player]:
         """Have the fan-out serve this connection; the handler is cancelled when either side ends it."""
         transport = request.transport
@@ -200,7 +215,7 @@ class Media:
         # A dup, because asyncio does not let us watch a transport's own descriptor.
         sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         sock.setblocking(False)
-        player = Player(sock, rendition, closed, lambda: farewell)
+        player = Player(sock, rendition, closed, farewell)
         player.control = head
         log.info("%s plays %s as %s", client, key, request.scheme)
         self._fanout.add(player)
@@ -234,6 +249,7 @@ FAILURES = {
     411: web.HTTPLengthRequired,
     415: web.HTTPUnsupportedMediaType,
     503: web.HTTPServiceUnavailable,
+    504: web.HTTPGatewayTimeout,
 }
 
 

@@ -114,7 +114,7 @@ class Leadership:
                 ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
 
     def close(self, reason: str) -> None:
-        """Hang up on the publishers: the stream is held no more."""
+        """Hang up on the publishers."""
         for publication in (self.publication, self.standby.publication if self.standby else None):
             if publication:
                 self.leave(publication)

@@ -27,6 +27,8 @@ log = logging.getLogger("mesh.stream")
 
 FLOWS_S = 0.3
 """A stream that had a frame in this time still has its source."""
+SILENT_S = 1.0
+"""From one that had none for so long nothing is expected."""
 
 
 class Stream:
@@ -66,6 +68,8 @@ class Stream:
         self._leadership = Leadership(held, config, gossip, claims, catalog, self._replication, spawn)
         self._put_off = False
         """Whether it may have to follow another leader."""
+        self._parting = False
+        """Whether its players go at the next keyframe."""
         held.on_append = self._grown
 
     @property
@@ -106,6 +110,16 @@ class Stream:
     def unpublish(self, publication: Publication) -> None:
         """The publisher has gone: hold what there is, for its players and for its return."""
         self._leadership.leave(publication)
+
+    def part(self) -> None:
+        """Let the players go at the next keyframe; at once where none can be waited for."""
+        self._parting = True
+        if self._leadership.silent_s > SILENT_S:
+            self._end_players(self.log.head)
+
+    def send_off(self, reason: str) -> None:
+        """Hang up on whoever publishes it here."""
+        self._leadership.close(reason)
 
     def displace_ghost(self) -> None:
         """Hang up on a publisher who went silent, for the sake of one who speaks."""
@@ -154,8 +168,7 @@ class Stream:
         self._dropped(self.key)
         self._leadership.close(reason)
         self._replication.stop()
-        for rendition in self._renditions.values():
-            self._fanout.end(rendition)
+        self._end_players(self.log.head)
         self._relay.ended(self.key)
         self._gossip.unreplicate(self.key)
         self.opened.set()
@@ -163,6 +176,14 @@ class Stream:
     @property
     def _tables(self) -> Tables:
         return self._gossip.tables
+
+    def _end_players(self, offset: int) -> None:
+        """Their stream ends here; who comes later begins another."""
+        self._parting = False
+        renditions, self._renditions = self._renditions, {}
+        for rendition in renditions.values():
+            rendition.end(offset)
+            self._fanout.end(rendition)
 
     def _contested(self, lead: Lead) -> bool:
         """Whether the leader that this node gets frames from will contest another, unless they have settled it."""
@@ -177,6 +198,8 @@ class Stream:
 
     def _grown(self) -> None:
         self._leadership.grown()
+        if self._parting and self.log.entry and self.log.entry.offset == self.log.head - 1:
+            self._end_players(self.log.entry.offset)
         for rendition in self._renditions.values():
             self._fanout.advanced(rendition)
         self._relay.advanced(self.key)

@@ -122,16 +122,29 @@ def answer(path, query):
     return 500, "not JSON"
 
 
+def obey(path, query):
+    """The status and the body of a call that changes something."""
+    match path.split("/"):
+        case ["", "api", "v1", "nodes", "b" | "c" as name, "drain" | "undrain" as order]:
+            return 200, {"node": name, "order": order}
+        case ["", "api", "v1", "streams", "live", "demo", "switch"]:
+            return 200, {"node": query["node"], "order": "switch", "stream": "live/demo"}
+    return 404, {"error": "no node 'x'"}
+
+
 class Answering(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self, replies=answer):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        status, reply = answer(url.path, query)
+        status, reply = replies(url.path, query)
         body = (json.dumps(reply, separators=(",", ":")) if isinstance(reply, dict) else reply).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        self.do_GET(obey)
 
     def log_message(self, format, *args):
         pass

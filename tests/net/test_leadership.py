@@ -129,7 +129,7 @@ async def test_a_standby_of_another_encoder_goes_on_at_its_next_keyframe(tmp_pat
         second.feed(*gop(200))
         tags = await player.tags(8)
         assert payloads(tags) == payloads([*HEADERS, *gop(200)])
-        assert 200 < tags[-5].timestamp < 1500
+        assert 160 < tags[-5].timestamp < 3000
 
 
 @asynctest

@@ -1,0 +1,71 @@
+"""meshctl drain, undrain, switch: have a node send its clients away, or a standby lead."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import click
+
+from mesh.cli.client import ApiError, Client
+from mesh.cli.output import api_options, as_json, asked
+
+POLL_S = 0.5
+
+
+@click.command()
+@click.argument("node")
+@api_options()
+def drain(node: str) -> None:
+    """Send the clients of NODE away, and wait until they have gone."""
+    if _told(f"nodes/{node}/drain"):
+        for line in _progress(asked(), node):
+            click.echo(line)
+
+
+@click.command()
+@click.argument("node")
+@api_options()
+def undrain(node: str) -> None:
+    """Let NODE take clients again."""
+    if _told(f"nodes/{node}/undrain"):
+        click.echo(f"{node} takes clients again")
+
+
+@click.command()
+@click.argument("stream")
+@click.argument("node")
+@api_options()
+def switch(stream: str, node: str) -> None:
+    """Let the standby of STREAM that waits at NODE lead it."""
+    if _told(f"streams/{stream.strip('/')}/switch", node=node):
+        click.echo(f"{node} leads {stream.strip('/')}")
+
+
+def _told(path: str, **query: str) -> bool:
+    """Tell the node that is asked; whether there is more to say than the JSON it answers."""
+    body = asked().post(path, **query)
+    if as_json():
+        click.echo(body, nl=False)
+    return not as_json()
+
+
+def _progress(client: Client, name: str) -> Iterator[str]:
+    """What is still left on a node, whenever that changes."""
+    said = ""
+    while True:
+        try:
+            nodes, streams = (json.loads(client.get(path))[path] for path in ("nodes", "streams"))
+            node = next((node for node in nodes if node["name"] == name), None)
+        except ApiError:
+            node = None  # it was the node that we asked
+        if node is None or node["status"] != "draining":
+            yield f"{name} is {node['status'] if node else 'gone'}"
+            return
+        players, leads = node["load"]["players"], sum(stream["leader"] == name for stream in streams)
+        if not players and not leads:
+            yield f"{name} has no clients left"
+            return
+        if (line := f"{name}: {players} players, {leads} streams published") != said:
+            yield line
+            said = line
+        time.sleep(POLL_S)

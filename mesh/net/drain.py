@@ -1,0 +1,100 @@
+"""Drain: how a node gets rid of its clients so that they lose as little as can be.
+
+Streams that have a standby elsewhere are handed to it, and nodes that fetch from here find other suppliers. Players go
+at the next keyframe, those who can be told where to with the URL of another node. Publishers are last: what they sent
+is with the others by then, and goes on wherever they come back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from mesh.control.order import Verb
+from mesh.gossip.member import LeadState
+from mesh.net.fanout import Fanout
+from mesh.net.gossip import Gossip
+from mesh.net.orders import Orders
+from mesh.net.relay import Relay
+from mesh.net.stream import Stream
+from mesh.net.streams import Streams
+
+log = logging.getLogger("mesh.drain")
+
+STEP_S = 0.02
+MOVE_S = 1.0
+"""How long the nodes that are fed from here may take to find another supplier."""
+FLUSH_S = 0.5
+"""How long they may take to get the last frames of a publisher who is sent away."""
+
+
+class Drain:
+    """What a node does to be rid of its clients."""
+
+    def __init__(self, gossip: Gossip, streams: Streams, relay: Relay, fanout: Fanout, orders: Orders) -> None:
+        self._running: asyncio.Task[None] | None = None
+        self._gossip = gossip
+        self._streams = streams
+        self._relay = relay
+        self._fanout = fanout
+        self._orders = orders
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin, or go on; the task is done when nobody is left."""
+        if self._running is None:
+            self._gossip.drain(True)
+            self._running = asyncio.create_task(self._run())
+        return self._running
+
+    async def stop(self) -> None:
+        """Take clients again."""
+        if self._running:
+            await self.give_up()
+            self._gossip.drain(False)
+
+    async def give_up(self) -> None:
+        """Do nothing more about those who are left."""
+        if self._running:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+            self._running = None
+
+    async def _run(self) -> None:
+        await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
+        moving = [stream for stream in self._streams if not stream.publication]
+        await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
+        for stream in self._streams:
+            stream.part()
+        await self._until(lambda: not len(self._fanout))
+        for stream in self._streams:
+            stream.send_off("the node is draining")
+        await self._until(
+            lambda: not any(link.lag_ms for link in self._relay.links if link.direction == "out"), FLUSH_S
+        )
+        log.info("no clients are left")
+
+    async def _hand_over(self, stream: Stream) -> None:
+        """Let a standby on another node lead a stream that is led here."""
+        if not stream.publication:
+            return
+        for node in self._standbys(stream.key):
+            obeyed = await self._orders.give(node, Verb.SWITCH, stream.key)
+            log.info("%s: %s", stream.key, obeyed.problem or f"{self._gossip.tables.display_name(node)} takes over")
+            if not obeyed.problem:
+                await self._until(lambda: not stream.publication, MOVE_S)
+                return
+
+    def _standbys(self, key: str) -> Iterator[str]:
+        for lead in self._gossip.tables.leads(key):
+            if lead.state == LeadState.STANDBY and lead.node != self._gossip.id:
+                yield lead.node
+
+    def _fed(self) -> bool:
+        """Whether all who fetch from here have everything."""
+        return not any(link.lag_ms for link in self._relay.links if link.direction == "out")
+
+    async def _until(self, done: Callable[[], bool], patience_s: float = 1e9) -> None:
+        """Look again and again: those who leave tell nobody."""
+        for _ in range(round(patience_s / STEP_S)):
+            if done():
+                break
+            await asyncio.sleep(STEP_S)

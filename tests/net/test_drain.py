@@ -1,0 +1,114 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from mesh.media import amf0, flv
+from mesh.media.frame import Kind
+from mesh.net.drain import Drain
+from mesh.node import Node
+from mesh.rtmp.event import PlayEnded
+from tests.net.asynctest import asynctest, until
+from tests.net.nodes import HEADERS, HOST, Player, Poster, RTMPClient, get, gop, http, meshed, payloads, written
+from tests.net.test_leadership import KEY, Encoder, aligned, leads, pair, seamless, waits
+
+
+async def ending(player: Player) -> tuple[list[flv.Tag], str]:
+    """What a player gets until the end, and where it is sent then."""
+    reader, data = player._flv, await player.rest()
+    *tags, last = reader.feed(data)
+    name, told = amf0.decode(last.payload)
+    assert (last.kind, name) == (Kind.META, "onRedirect") and isinstance(told, dict)
+    return tags, str(told["url"])
+
+
+async def replicated(node: Node, *others: Node) -> list[Player]:
+    """A player on each of these, which therefore have the stream."""
+    players = [await Player.begin(other, f"/{KEY}.flv?redirect=0&wait=5") for other in others]
+    await until(lambda: len(node.gossip.tables.replicas(KEY)) >= len([o for o in others if o is not node]))
+    return players
+
+
+@asynctest
+async def test_players_end_before_a_keyframe_and_are_told_where_the_stream_goes_on(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", node__drain_s="5") as (a, b):
+        publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+        await until(lambda: leads(b, a))
+        (elsewhere,) = await replicated(a, b)
+        player, viewer = await Player.begin(a, f"/{KEY}.flv"), await RTMPClient.play(a, KEY)
+        async with aiohttp.ClientSession() as session:
+            socket = await session.ws_connect(f"ws://{HOST}:{http(a)}/{KEY}.flv", autoclose=False)
+            assert [len(await client.tags(8)) for client in (player, viewer, elsewhere)] == [8, 8, 8]
+            a.drain()
+            await until(lambda: a.gossip.tables.members[a.gossip.id].status == "draining")
+            publisher.feed(*gop(5)[1:])
+            publisher.feed(*gop(10))
+            tags, url = await ending(player)
+            assert payloads(tags) == payloads(gop(5)[1:]) and url == f"http://{HOST}:{http(b)}/{KEY}.flv?via=a"
+            assert payloads(await viewer.tags(4)) == payloads(gop(5)[1:])
+            assert isinstance(await viewer.event(), PlayEnded)
+            last = message = await socket.receive()
+            while message.type == aiohttp.WSMsgType.BINARY:
+                last, message = message, await socket.receive()
+            assert f"ws://{HOST}:{http(b)}/{KEY}.flv?via=a".encode() in last.data
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1000)
+        await publisher.hung_up()
+        assert payloads(await elsewhere.tags(9)) == payloads([*gop(5)[1:], *gop(10)])
+        await until(lambda: b.gossip.tables.members[a.gossip.id].status == "left")
+
+
+@asynctest
+async def test_a_stream_with_a_standby_is_handed_over_first(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", stream__standby="true", node__drain_s="5") as (a, b, c):
+        outputs = await pair(a, b)
+        async with Encoder(*outputs) as encoder:
+            players = await replicated(a, c)
+            await aligned(b)
+            await c._drain._orders.give(a.gossip.id, "drain")  # type: ignore[arg-type]
+            await until(lambda: leads(c, b) and not waits(c, a))
+            await outputs[0].hung_up()
+            await asyncio.sleep(0.2)
+            for player in players:
+                await seamless(player, encoder, encoder.sent[-1])
+
+
+@asynctest
+async def test_who_fetches_from_a_node_that_drains_goes_on_from_another(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", node__drain_s="5") as (a, b, c):
+        publisher: Any = await Poster.begin(a, f"/{KEY}", *HEADERS, expect=True)
+        async with Encoder(publisher) as encoder:
+            players = await replicated(a, b, c)
+            c.streams.get(KEY)._replication._fetch.switch(b.gossip.id)
+            await until(lambda: b.relay.feeds(KEY) == 1)
+            b.drain()
+            await until(lambda: c.gossip.tables.members[b.gossip.id].status == "left")
+            await asyncio.sleep(0.1)
+            await seamless(players[1], encoder, encoder.sent[-1])
+
+
+@asynctest
+async def test_a_stream_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", node__drain_s="5") as (a, _):
+        await Poster.begin(a, f"/{KEY}", *HEADERS, *gop(0), expect=True)
+        await written(a, KEY, 8)
+        player = await Player.begin(a, f"/{KEY}.flv")
+        await player.tags(8)
+        await asyncio.sleep(1.1)
+        a.drain()
+        assert (await ending(player))[0] == []
+
+
+@asynctest
+async def test_a_node_that_drains_takes_nobody_until_it_is_told_to(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await Poster.begin(b, f"/{KEY}", *HEADERS, *gop(0), expect=True)
+        await until(lambda: leads(a, b))
+        assert isinstance(a._drain, Drain)
+        a._drain.start()
+        a._drain.start()
+        assert (await get(a, f"/{KEY}.flv?redirect=0"))[0] == 503
+        await a._drain.stop()
+        await a._drain.stop()
+        player = await Player.begin(a, f"/{KEY}.flv?redirect=0")
+        assert len(await player.tags(8)) == 8
