@@ -1,10 +1,9 @@
 """The bare floor: a loop that sends the same bytes at the same pace to as many sockets, and nothing else.
 
 Run as `python -m tools.measures.floor PORT FORMAT PASSES`: whoever connects to PORT gets noise of the default rate in
-that format, PASSES times a second, or, with 0, each frame as it is due. It prints on SIGTERM how often it really sent.
+that format, PASSES times a second, or, with 0, each frame as it is due.
 """
 
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -36,40 +35,36 @@ def serve(port: int, form: str, passes: float, kbps: int = KBPS) -> None:
     """Send until terminated."""
     listener = socket.create_server(("127.0.0.1", port), backlog=4096)
     listener.setblocking(False)
-    players, sends, count = [], [], 0
+    print("listening", flush=True)
+    players, sends = [], []
     upcoming = frames(form, kbps)
     due, data = next(upcoming)
     began = then = monotonic()
-    try:
-        while True:
-            then = max(then + 1 / passes if passes else 0, began + due)
-            sleep(max(0, then - monotonic()))
-            now, parts = monotonic() - began, []
-            while due <= now:
-                parts.append(data)
-                due, data = next(upcoming)
-            piece = b"".join(parts)
-            for send in sends:
-                try:
-                    send(piece)
-                except BlockingIOError:
-                    pass
-                except OSError:
-                    players, sends = [], []
-                    break
-            count += 1
+    while True:
+        then = max(then + 1 / passes if passes else 0, began + due)
+        sleep(max(0, then - monotonic()))
+        now, parts = monotonic() - began, []
+        while due <= now:
+            parts.append(data)
+            due, data = next(upcoming)
+        piece = b"".join(parts)
+        for send in sends:
             try:
-                while True:
-                    player, _ = listener.accept()
-                    player.setblocking(False)
-                    players.append(player)
-                    sends.append(player.send)
+                send(piece)
             except BlockingIOError:
                 pass
-    except KeyboardInterrupt:
-        print(count / (monotonic() - began), flush=True)
+            except OSError:
+                players, sends = [], []
+                break
+        try:
+            while True:
+                player, _ = listener.accept()
+                player.setblocking(False)
+                players.append(player)
+                sends.append(player.send)
+        except BlockingIOError:
+            pass
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), *map(int, sys.argv[4:]))

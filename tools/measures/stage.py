@@ -94,7 +94,7 @@ def floor(form: str, passes: float, kbps: int) -> Iterator[Server]:
     port = free_ports()
     arguments = map(str, (port, form, passes, kbps))
     with running(sys.executable, "-m", "tools.measures.floor", *arguments) as process:
-        time.sleep(1)
+        assert process.stdout and process.stdout.readline()  # it listens
         yield Server(f"tcp://127.0.0.1:{port}", process.pid)
 
 
