@@ -103,7 +103,9 @@ class Dialing:
 
     def _rest(self, address: Address, candidate: Candidate, now: float) -> None:
         """Forget a candidate that is not needed now; keep a kept one for when it is."""
-        if candidate.kept:
+        if now < candidate.tried + MOST_WAIT:
+            candidate.due = candidate.tried + MOST_WAIT  # its answer may be on the way
+        elif candidate.kept:
             candidate.due, candidate.wait = now + FIRST_WAIT, FIRST_WAIT
             candidate.until = now + GIVE_UP_S
         else:

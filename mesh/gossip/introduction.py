@@ -65,6 +65,20 @@ class Introductions:
         card = self._roster.card
         self._roster.outbox.send(address, Hello(self._mesh, self._oldest, card, self._beat(now), str(address)))
 
+    def move(self, hosts: tuple[str, ...], now: float) -> None:
+        """This node has other addresses: tell all peers, and look for those that it has lost."""
+        self._write(replace(self._roster.card, addresses=hosts))
+        for peer in self._roster.peers.values():
+            if peer.living and peer.route:
+                self.say_hello(peer.route, now)
+            else:
+                self._dialing.add(addresses(peer), now, peer.id)
+
+    def seek(self, peer: Peer, host: str, now: float) -> None:
+        """Find a way to a peer that speaks to us from this host."""
+        back = [Address(host, peer.member.card.control)] if host else []
+        self._dialing.add(list(dict.fromkeys([*back, *addresses(peer)])), now, peer.id)
+
     def hello(self, hello: Hello, sender: Sender, now: float) -> None:
         """Somebody tries ours. Raises `WireError`."""
         check_card(hello.card, sender)
@@ -80,9 +94,10 @@ class Introductions:
             outbox.send(back, self._you(earlier, now, hello.reached))
         elif peer := self._admit(hello.card, hello.beat, sender.host, now):
             peer.back = back
-            self._roster.send(peer, Welcome(self._roster.card, self._beat(now), hello.reached))
+            for way in dict.fromkeys([peer.route or back, back]):  # who says hello may have lost the way that we know
+                outbox.send(way, Welcome(self._roster.card, self._beat(now), hello.reached))
             if peer.route is None:
-                self._dialing.add(list(dict.fromkeys([back, *addresses(peer)])), now, peer.id)
+                self.seek(peer, sender.host, now)
 
     def welcome(self, welcome: Welcome, sender: Sender, now: float) -> None:
         """An address that we tried is a node's. Raises `WireError`."""
@@ -176,7 +191,7 @@ class Introductions:
                 self._roster.send(before, self._you(peer, now, ""))
         elif peer.member.status is Status.LEFT:
             return None
-        elif card.incarnation > peer.member.card.incarnation:
+        elif card.incarnation > peer.member.card.incarnation or beat.version > peer.copy.version:
             self._roster.set_card(peer, card)
         if beat.seq >= peer.pulse.seq:  # what was published in the meantime took another way
             self._roster.beat(peer, beat)
@@ -198,12 +213,14 @@ class Introductions:
             self._roster.outbox.tell(Superseded(other.boot))
 
     def _raise(self, incarnation: int) -> None:
-        roster = self._roster
         self._raises += 1
-        card = replace(roster.card, incarnation=incarnation)
-        roster.set_me(replace(roster.me, card=card))
-        roster.ledger.put(*encode_entry(card))
-        roster.outbox.tell(Raised(incarnation))
+        self._write(replace(self._roster.card, incarnation=incarnation))
+        self._roster.outbox.tell(Raised(incarnation))
+
+    def _write(self, card: Card) -> None:
+        """Publish another card of this node's."""
+        self._roster.set_me(replace(self._roster.me, card=card))
+        self._roster.ledger.put(*encode_entry(card))
 
 
 def _address(text: str) -> Address:

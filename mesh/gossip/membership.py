@@ -154,6 +154,10 @@ class Membership:
         """Withdraw one."""
         self._write(key, None)
 
+    def move(self, addresses: tuple[str, ...], now: float) -> None:
+        """Say that this node has other addresses now."""
+        self._introductions.move(addresses, now)
+
     def drain(self, on: bool, now: float) -> None:
         """Say whether this node wants to be rid of its clients."""
         self._draining = on
@@ -180,6 +184,8 @@ class Membership:
             if not isinstance(message, QUESTIONS) or peer.allowance.take(now):
                 self._peers[type(message)](peer, message, now)
             self._suspicion.heard(peer, now)
+            if peer.route is None:
+                self._introductions.seek(peer, sender.host, now)
         self._look_whether_joined(now)
 
     def disconnected(self, address: Address, now: float) -> None:
@@ -201,8 +207,8 @@ class Membership:
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         self._look_at_myself(now)
-        self._introductions.tick(now)
         self._suspicion.tick(now)
+        self._introductions.tick(now)
         self._sync.tick(now)
         self._look_whether_joined(now)
         if now >= self._beat_at:

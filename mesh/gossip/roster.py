@@ -155,8 +155,11 @@ class Roster:
             self.connect()
 
     def set_card(self, peer: Peer, card: Card) -> None:
-        """Take a newer card of the same boot."""
-        if card != peer.member.card:
+        """Take a newer card of the same boot; one that has left the address where it answered must answer anew."""
+        old = peer.member.card
+        if card != old:
+            if peer.route and peer.route.host in {*old.addresses} - {*card.addresses}:
+                peer.route = None
             peer.member = replace(peer.member, card=card)
             self._set(peer.member)
             self.connect()

@@ -234,22 +234,29 @@ class Suspicion:
         doubt.step, doubt.until = Step.UNREACHABLE, now + RETRY_S
         doubt.stale.clear()
         self._roster.set_status(peer, Status.UNREACHABLE, now)
-        self._dialing.add(addresses(peer), now, peer.id)
+        self._lose(peer, now)
 
     def _suspect(self, peer: Peer, doubt: Doubt, now: float) -> None:
         doubt.step, doubt.until = Step.SUSPECT, now + WINDOW_PERIODS * peer.pulse.period
         self._roster.set_status(peer, Status.SUSPECT, now)
         self._roster.send(peer, Suspect(peer.id))
         self._roster.outbox.publish(Suspect(peer.id))
+        self._lose(peer, now)
 
     def _dead(self, peer: Peer, now: float) -> None:
         self._doubts.pop(peer.id, None)
         self._roster.set_status(peer, Status.DEAD, now)
         self._roster.outbox.publish(Dead(peer.id))
-        self._dialing.add(addresses(peer), now, peer.id, wait=1.0)
+        self._lose(peer, now, wait=1.0)
+
+    def _lose(self, peer: Peer, now: float, wait: float = 0.0) -> None:
+        """It does not answer where it was: of its addresses, the next that does is the way to it."""
+        self._dialing.add(addresses(peer), now, peer.id, wait=wait)
+        peer.route = None
 
 
 def addresses(peer: Peer) -> list[Address]:
     """Where a peer's control socket may be, best first."""
-    own = [Address(host, peer.member.card.control) for host in peer.member.card.addresses]
+    hosts = [peer.member.address, *peer.member.card.addresses]
+    own = [Address(host, peer.member.card.control) for host in hosts if host]
     return list(dict.fromkeys([peer.route, *own] if peer.route else own))

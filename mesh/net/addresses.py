@@ -14,16 +14,13 @@ IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def usable() -> list[str]:
     """The addresses of this host, best first: private, global, link-local, loopback; of each IPv4 before IPv6."""
-    stats = psutil.net_if_stats()
-    found = {
-        ip
-        for name, addresses in psutil.net_if_addrs().items()
-        if (outward(name) or name == LOOPBACK) and name in stats and stats[name].isup
-        for address in addresses
-        if address.family in (socket.AF_INET, socket.AF_INET6) and "%" not in address.address
-        for ip in [ipaddress.ip_address(address.address)]
-    }
-    return [str(ip) for ip in sorted(found, key=_rank)]
+    return [host for host in _hosts() if "%" not in host]
+
+
+def on_the_lan() -> list[str]:
+    """Those by which its neighbours reach it; if there are none, those of IPv6 that are good for one link only."""
+    found = [host for host in _hosts() if not plain(host).is_loopback]
+    return [host for host in found if "%" not in host] or found
 
 
 def outward(interface: str) -> bool:
@@ -51,6 +48,18 @@ def plain(host: str) -> IP:
     """An address as it is, not as IPv4 inside IPv6, and without a scope. Raises `ValueError`."""
     ip = ipaddress.ip_address(host.partition("%")[0])
     return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _hosts() -> list[str]:
+    stats = psutil.net_if_stats()
+    found = {
+        address.address
+        for name, addresses in psutil.net_if_addrs().items()
+        if (outward(name) or name == LOOPBACK) and name in stats and stats[name].isup
+        for address in addresses
+        if address.family in (socket.AF_INET, socket.AF_INET6)
+    }
+    return sorted(found, key=lambda host: _rank(plain(host)))
 
 
 def _rank(ip: IP) -> tuple[int, int, int]:

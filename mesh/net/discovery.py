@@ -15,10 +15,13 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from mesh.config import MESH_PORT, Address, MeshConfig
 from mesh.gossip.member import Card
-from mesh.net.addresses import is_ip, plain, usable
+from mesh.gossip.tables import Tables
+from mesh.net.addresses import is_ip, on_the_lan
 from mesh.net.state import State
+from mesh.net.whereabouts import LOOK_S
 
 log = logging.getLogger("mesh.discovery")
+logging.getLogger("zeroconf").setLevel(logging.ERROR)  # it warns of every network that vanishes, with a traceback
 
 SERVICE = "_mediamesh._tcp.local."
 RESOLVE_S = 30.0
@@ -26,8 +29,8 @@ RESOLVE_S = 30.0
 RETRY_S = 2.0
 """The same while one of them means nothing."""
 SIBLINGS_S = 2.0
-INTERFACES_S = 5.0
-"""Between two looks at this host's interfaces: networks come and go."""
+ALONE_S = 10.0
+"""After which a node that has met nobody is told why that may be."""
 REQUEST_MS = 3000
 
 Found = Callable[[Iterable[Address]], None]
@@ -36,12 +39,16 @@ Found = Callable[[Iterable[Address]], None]
 class Discovery:
     """Everything that may lead to other nodes."""
 
-    def __init__(self, config: MeshConfig, state: State, card: Card, found: Found) -> None:
+    def __init__(self, config: MeshConfig, state: State, tables: Tables, found: Found) -> None:
         """`found` gets addresses of control sockets, again and again the same ones."""
         self._config = config
         self._state = state
-        self._card = card
+        self._tables = tables
         self._found = found
+
+    @property
+    def _card(self) -> Card:
+        return self._tables.members[self._tables.me].card
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -52,6 +59,7 @@ class Discovery:
             if self._config.mdns:
                 tasks.create_task(self._meet_siblings())
                 tasks.create_task(self._multicast())
+                tasks.create_task(self._say_if_alone())
 
     async def _resolve(self, seed: Address) -> None:
         """Try what a seed's name means, now and whenever it may mean something else."""
@@ -72,12 +80,19 @@ class Discovery:
     async def _multicast(self) -> None:
         """Announce this node and listen for others, on whatever interfaces there are at the time."""
         while True:
-            if addresses := _lan_addresses():
+            if addresses := on_the_lan():
                 try:
                     await self._announce(addresses)
                 except (OSError, zeroconf.Error) as error:
                     log.warning("multicast DNS failed: %s", error or type(error).__name__)
-            await asyncio.sleep(INTERFACES_S)
+            await asyncio.sleep(LOOK_S)
+
+    async def _say_if_alone(self) -> None:
+        """Tell once what to do if this node meets nobody: many networks carry no multicast."""
+        await asyncio.sleep(ALONE_S)
+        name = self._config.name
+        if not self._config.seeds and not any(id != self._tables.me for id in self._tables.members):
+            log.info("no other node of mesh %r in %g s; if there are any, name one: mesh.seeds=HOST", name, ALONE_S)
 
     async def _announce(self, addresses: list[str]) -> None:
         """Be known on these interfaces, until there are others."""
@@ -93,10 +108,8 @@ class Discovery:
             async with asyncio.TaskGroup() as tasks:
                 asking = tasks.create_task(self._ask_all(dns, names))
                 await dns.async_register_service(self._service())
-                while True:
-                    await asyncio.sleep(INTERFACES_S)
-                    if addresses != _lan_addresses():
-                        break
+                while addresses == on_the_lan():  # noqa: ASYNC110 - nobody tells of them
+                    await asyncio.sleep(LOOK_S)
                 asking.cancel()
         finally:
             await browser.async_cancel()
@@ -120,8 +133,9 @@ class Discovery:
 
     def _service(self) -> AsyncServiceInfo:
         card = self._card
-        ips = [host for host in card.addresses if is_ip(host)]
-        named = [host for host in card.addresses if not is_ip(host)]
+        hosts = card.addresses if self._config.advertise else dict.fromkeys([*card.addresses, *on_the_lan()])
+        ips = [host.partition("%")[0] for host in hosts if is_ip(host)]
+        named = [host for host in hosts if not is_ip(host)]
         text = {"mesh": self._config.name, "id": card.id, "host": " ".join(named)}
         server = f"{card.id}.local."
         return AsyncServiceInfo(
@@ -137,7 +151,3 @@ async def resolve(address: Address) -> list[Address]:
         log.debug("%s means nothing: %s", address, error)
         return []
     return list(dict.fromkeys([Address(str(host), address.port) for *_, (host, *_) in found]))
-
-
-def _lan_addresses() -> list[str]:
-    return [host for host in usable() if not plain(host).is_loopback]

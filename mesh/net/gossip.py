@@ -30,13 +30,13 @@ from mesh.gossip.member import Card, Lead, Load, Replica
 from mesh.gossip.membership import Membership
 from mesh.gossip.message import PROTO, Message, Sender
 from mesh.gossip.tables import Tables
-from mesh.net.addresses import usable
 from mesh.net.alarm import Alarm
 from mesh.net.discovery import Discovery
 from mesh.net.knock import refuses
 from mesh.net.ports import free_ports
 from mesh.net.security import Options, Security
 from mesh.net.state import State
+from mesh.net.whereabouts import Whereabouts
 from mesh.net.wires import Wires
 
 log = logging.getLogger("mesh.gossip")
@@ -63,7 +63,6 @@ class Gossip:
         self.id = state.id
         self.joined = asyncio.Event()
         """Set when the tables are complete, or there is nobody to complete them from."""
-        self.card: Card
         self.security = Security(state, read_secrets(config), config.mesh.insecure)
         """Who may connect; also to other sockets of this context that nodes connect to each other."""
         self._config = config
@@ -71,6 +70,7 @@ class Gossip:
         self._context = context
         self._clients = rtmp, http
         self._load = load
+        self._whereabouts = Whereabouts(config.mesh)
         self._membership: Membership
         self._wires: Wires
         self._alarm: Alarm
@@ -94,18 +94,23 @@ class Gossip:
         """The mesh as this node sees it."""
         return self._membership.tables
 
+    @property
+    def card(self) -> Card:
+        """Who this node is, and where."""
+        return self.tables.members[self.id].card
+
     async def start(self) -> None:
         """Listen, and begin to look for others. Raises `ConfigError` if a port is taken."""
         me = Sender(self.id, secrets.token_hex(8))
         self._wires = Wires(self._context, self.security, me, self._receive, self._disconnected)
         try:
-            self.card = self._make_card(me.boot, *self._bind())
+            card = self._make_card(me.boot, *self._bind())
         except ConfigError:
             self._wires.close()
             self._state.close()
             raise
         mesh, dice = self._config.mesh.name, random.Random(secrets.randbits(64))
-        self._membership = Membership(self.card, mesh, dice, self._now(), self._load)
+        self._membership = Membership(card, mesh, dice, self._now(), self._load)
         self._alarm = Alarm(self._membership, self._flush)
         self._running = asyncio.create_task(self._run())
         self._remember()
@@ -196,13 +201,10 @@ class Gossip:
             raise ConfigError(f"mesh.listen: cannot listen on ports {control} and {gossip}: {error}") from None
 
     def _make_card(self, boot: str, control: int, gossip: int, media: int) -> Card:
-        state, config = self._state, self._config
-        host, _ = Address.parse(config.mesh.listen)
-        addresses = [config.mesh.advertise] if config.mesh.advertise else [host] if host else usable()[:16]
-        rtmp, http = self._clients
+        state, zone = self._state, self._config.node.zone
         return Card(
-            state.id, state.name, config.node.zone, boot, state.incarnation, tuple(addresses),
-            control, gossip, media, rtmp, http, PROTO,
+            state.id, state.name, zone, boot, state.incarnation, self._whereabouts.addresses,
+            control, gossip, media, *self._clients, PROTO,
         )  # fmt: skip
 
     def _receive(self, message: Any, sender: Sender) -> None:
@@ -255,9 +257,10 @@ class Gossip:
 
     async def _run(self) -> None:
         """What goes on beside messages and timers."""
-        discovery = Discovery(self._config.mesh, self._state, self.card, self._dial)
+        discovery = Discovery(self._config.mesh, self._state, self.tables, self._dial)
         async with asyncio.TaskGroup() as self._tasks:
             self._spawn(discovery.run())
+            self._spawn(self._whereabouts.run(self._moved))
             while True:
                 await asyncio.sleep(TIDY_S)
                 self._wires.close_idle(self._now())
@@ -274,20 +277,22 @@ class Gossip:
 
         self._tasks.create_task(guarded())
 
+    def _moved(self, addresses: tuple[str, ...]) -> None:
+        """This host has other addresses."""
+        if {*self.card.addresses} - {*addresses}:
+            self._wires.redial()
+        self._membership.move(addresses, self._now())
+        self._flush()
+
     def _dial(self, addresses: Iterable[Address]) -> None:
         self._membership.dial(addresses, self._now())
         self._flush()
 
     def _remember(self) -> None:
         """Keep what the next start, and this host's other nodes, want to know."""
-        mesh, ids = self._config.mesh.name, self.tables.members
-        peers = [route for id in ids if (route := self.route(id))]
-        listening = [Address(self._listening_host(), self.card.control)]
-        self._state.remember_mesh(mesh, listening, peers or self._state.peers(mesh))
-
-    def _listening_host(self) -> str:
-        host, _ = Address.parse(self._config.mesh.listen)
-        return host or "127.0.0.1"
+        mesh, host = self._config.mesh.name, Address.parse(self._config.mesh.listen).host or "127.0.0.1"
+        peers = [route for id in self.tables.members if (route := self.route(id))]
+        self._state.remember_mesh(mesh, [Address(host, self.card.control)], peers or self._state.peers(mesh))
 
     async def _knock(self, knock: Knock) -> None:
         if await refuses(knock.address):

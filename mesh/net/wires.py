@@ -126,6 +126,15 @@ class Wires:
         self._heard.discard(address)
         self._sub.disconnect(_endpoint(address))
 
+    def redial(self) -> None:
+        """Make all connections anew: one from an address that this host had before would wait in vain for long."""
+        for dealer, _ in self._dealers.values():
+            dealer.close()
+        self._dealers.clear()
+        for address in self._heard:
+            self._sub.disconnect(_endpoint(address))
+            self._hear(address)
+
     def close_idle(self, now: float) -> None:
         """Close what nobody has used for a while."""
         for address, (dealer, used) in [*self._dealers.items()]:
@@ -223,4 +232,4 @@ def _host(frame: zmq.Frame) -> str:
 
 @lru_cache(4096)
 def _plain(host: str) -> str:
-    return str(plain(host))
+    return host if "%" in host else str(plain(host))

@@ -35,13 +35,18 @@ def _checked(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
+def unshare_network() -> None:
+    """Let this thread stand in a network of its own, with nothing in it."""
+    _checked(_libc.unshare(_CLONE_NEWNET))
+
+
 class Host:
     """One network namespace with one address."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        with _kept():
-            _checked(_libc.unshare(_CLONE_NEWNET))
+        with kept():
+            unshare_network()
             self.port = os.open("/dev/net/tun", os.O_RDWR)
             fcntl.ioctl(self.port, _TUNSETIFF, struct.pack("16sH", b"eth0", _IFF_TUN | _IFF_NO_PI))
             self._ip("link", "set", "lo", "up")
@@ -56,7 +61,7 @@ class Host:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Stand there for as long as the block takes."""
-        with _kept():
+        with kept():
             self.enter()
             yield
 
@@ -139,7 +144,7 @@ class Network:
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
+def kept() -> Iterator[None]:
     """Come back, after the block, to where this thread stands."""
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:

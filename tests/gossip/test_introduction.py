@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mesh.config import Address
@@ -5,7 +7,7 @@ from mesh.errors import WireError
 from mesh.gossip.event import Raised, Refused, Subscribe, Superseded
 from mesh.gossip.introduction import MAX_INCARNATION
 from mesh.gossip.member import Status
-from mesh.gossip.message import Beat, Bye, Hello, Pull, Refuse, Sender, Welcome, You, check_card
+from mesh.gossip.message import Beat, Bye, Delta, Hello, Pull, Refuse, Sender, Welcome, You, check_card
 from tests.gossip.company import Company, Lone, address, beat, card, hello, sender, welcome
 
 ID = [card(number).id for number in range(9)]
@@ -279,3 +281,57 @@ def test_a_host_has_only_so_many_nodes_and_leaves_room_for_others(monkeypatch):
     assert set(company.tables.members) == {ID[0], ID[1], ID[2], ID[4], ID[8]}
     company.say(7, hello(7))
     assert ID[7] in company.tables.members
+
+
+def test_a_node_that_has_moved_tells_all_and_greets_each_where_it_is():
+    company = Company(1, 2)
+    company.membership.move(("10.0.9.9",), company.now)
+    said = company.sent()
+    hellos = {to: message for to, message in said if isinstance(message, Hello)}
+    assert hellos.keys() == {address(1), address(2)}
+    assert {hello.card.addresses for hello in hellos.values()} == {("10.0.9.9",)}
+    (delta,) = [message for to, message in said if to is None and isinstance(message, Delta)]
+    assert [key for key, _, _ in delta.changes] == ["card"]
+    assert company.member(0).card.addresses == ("10.0.9.9",)
+
+
+def test_a_peer_that_has_left_the_address_where_it_answered_is_asked_at_the_others():
+    company = Company(1)
+    moved = card(1, addresses=("10.0.1.1",))
+    company.say_from("10.0.1.1", 1, replace(hello(1), card=moved, beat=beat(20, version=2)))
+    assert company.member(1).card == moved
+    assert company.membership.route(card(1).id) is None
+    company.membership.handle_timer(company.now)
+    new = Address("10.0.1.1", 7400)
+    assert new in [to for to, _ in company.sent(Hello)]
+    company.events()
+    company.say_from("10.0.1.1", 1, Welcome(moved, beat(21, version=2), str(new)))
+    assert company.membership.route(card(1).id) == new
+    assert [event.address for event in company.events(Subscribe)] == [Address("10.0.1.1", 7401)]
+    assert company.status(1) is Status.ALIVE
+
+
+def test_an_older_card_that_comes_late_is_not_taken():
+    company = Company(1)
+    company.say_from("10.0.1.1", 1, replace(hello(1), card=card(1, addresses=("10.0.1.1",)), beat=beat(20, version=1)))
+    assert company.member(1).card == card(1)
+    assert company.membership.route(card(1).id) == address(1)
+
+
+def test_a_hello_is_answered_by_the_known_way_and_by_the_way_it_took():
+    company = Company(1)
+    company.say_from("10.0.1.1", 1, hello(1))
+    assert {to for to, _ in company.sent(Welcome)} == {address(1), Address("10.0.1.1", 7400)}
+
+
+def test_a_suspect_that_speaks_by_another_network_is_found_there():
+    company = Company(1, 2, 3)
+    company.wait(2.5, 2, 3)
+    assert company.status(1) in (Status.SUSPECT, Status.UNREACHABLE)
+    company.sent()
+    company.say_from("10.0.1.1", 1, beat(30))
+    company.membership.handle_timer(company.now)
+    other = Address("10.0.1.1", 7400)
+    assert other in [to for to, _ in company.sent(Hello)]
+    company.say_from("10.0.1.1", 1, Welcome(card(1), beat(31), str(other)))
+    assert company.membership.route(card(1).id) == other

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from os import getpid
@@ -7,6 +8,8 @@ import pytest
 
 from mesh import config
 from mesh.config import Address, Config
+from mesh.gossip.member import Member
+from mesh.gossip.tables import Tables
 from mesh.net import discovery
 from mesh.net.discovery import Discovery, resolve
 from mesh.net.state import State
@@ -28,7 +31,8 @@ async def discovering(number: int, *overrides: str, peers: Iterable[Address] = (
     state.remember_mesh(name, [Address("127.0.0.1", 7400 + number)], peers)
     found: set[Address] = set()
     mine = card(number, addresses=("127.0.0.1",), control=7400 + number)
-    task = asyncio.create_task(Discovery(configured.mesh, state, mine, found.update).run())
+    tables = Tables(mine.id, [Member(mine)])
+    task = asyncio.create_task(Discovery(configured.mesh, state, tables, found.update).run())
     try:
         yield found
     finally:
@@ -76,7 +80,7 @@ def no_network() -> list[str]:
 
 @asynctest
 async def test_the_nodes_of_one_host_find_each_other_without_any_network(monkeypatch):
-    monkeypatch.setattr(discovery, "_lan_addresses", no_network)
+    monkeypatch.setattr(discovery, "on_the_lan", no_network)
     monkeypatch.setattr(discovery, "SIBLINGS_S", 0.01)
     async with discovering(1) as one, discovering(2) as other, discovering(3, "mesh.name=other") as third:
         await until(lambda: one and other)
@@ -96,8 +100,20 @@ def loopback() -> list[str]:
 
 
 @asynctest
+async def test_a_node_that_meets_nobody_is_told_once_what_to_do(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(discovery, "on_the_lan", no_network)
+    monkeypatch.setattr(discovery, "ALONE_S", 0.01)
+    for overrides in ([], ["mesh.seeds=127.0.0.1"], ["mesh.mdns=false"]):
+        async with discovering(1, *overrides):
+            await asyncio.sleep(0.05)
+    said = "no other node of mesh 'mesh' in 0.01 s; if there are any, name one: mesh.seeds=HOST"
+    assert [record.message for record in caplog.records] == [said]
+
+
+@asynctest
 async def test_nodes_of_one_mesh_find_each_other_by_multicast_dns(monkeypatch):
-    monkeypatch.setattr(discovery, "_lan_addresses", loopback)
+    monkeypatch.setattr(discovery, "on_the_lan", loopback)
     monkeypatch.setattr(State, "siblings", lambda self, mesh: [])
     mesh = f"mesh.name=test-{getpid()}"
     async with discovering(1, mesh) as one, discovering(2, mesh) as other, discovering(3, f"{mesh}-3") as third:

@@ -87,6 +87,21 @@ async def test_a_message_for_all_arrives_at_those_who_subscribed_and_as_long_as_
 
 
 @asynctest
+async def test_all_connections_can_be_made_anew_and_then_carry_as_before(tmp_path):
+    async with two(tmp_path) as (one, other):
+        one.wires.subscribe(other.gossip)
+        for nonce in range(3):
+            one.received.clear()
+            other.received.clear()
+            one.wires.send(other.control, Ping(nonce), 0.0)
+            await until(lambda nonce=nonce: [message for message, _ in other.received] == [Ping(nonce)])
+            while not one.received:
+                other.wires.publish(Bye())
+                await asyncio.sleep(0.02)
+            one.wires.redial()
+
+
+@asynctest
 async def test_a_publisher_that_goes_away_is_noticed(tmp_path):
     async with two(tmp_path) as (one, other):
         other.wires.subscribe(one.gossip)
