@@ -116,7 +116,7 @@ def passes(node: Node) -> float:
 
 def metric(node: Node, name: str) -> float:
     """A metric without labels."""
-    lines = node.get("/metrics")[1].decode().splitlines()
+    lines = wait_until(lambda: node.get("/metrics")[1], "metrics").decode().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
