@@ -35,6 +35,10 @@ IDLE_S = 30.0
 """After which an unused DEALER is closed."""
 FLUSH_MS = 100
 """For which the last messages may take to leave a socket that is closed."""
+MAX_DEALERS = 512
+"""Whoever says hello names the port of our answer: the one used longest ago is closed for one too many."""
+MAX_SOCKETS = 8192
+"""Of one context; a DEALER and its monitor take three."""
 MAX_BLAMED = 1000
 HEARD = 4 << 20, 8 << 20
 """Bytes of messages that are read of one host in a second, and at once; what is beyond is dropped unread."""
@@ -81,6 +85,7 @@ class Wires:
         self._allowances: dict[str, Allowance] = {}
         self._envelope = bytes.fromhex(me.id + me.boot)
         self._receive = receive
+        context.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
         self._judge = security.listen(context)
         self._router = Socket(context, zmq.ROUTER, lambda frames: self._take(frames[1:]), OPTIONS | security.serving())
         self._pub = Socket(context, zmq.PUB, None, OPTIONS | security.dialling())
@@ -184,6 +189,9 @@ class Wires:
             self.rejected[host] += 1
 
     def _dial(self, address: Address) -> Socket:
+        if len(self._dealers) >= MAX_DEALERS:
+            oldest = min(self._dealers, key=lambda address: self._dealers[address][1])
+            self._dealers.pop(oldest)[0].close()
         dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self.dialling(address))
         self._dials.watch(dealer)
         self._security.meter.watch(dealer, SILENT)

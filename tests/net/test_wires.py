@@ -15,7 +15,7 @@ from mesh.net import wires
 from mesh.net.security import Security
 from mesh.net.sockets import Socket
 from mesh.net.state import State
-from mesh.net.wires import IDLE_S, OPTIONS, Wires
+from mesh.net.wires import IDLE_S, MAX_DEALERS, OPTIONS, Wires
 from tests.net.asynctest import asynctest, until
 
 SECRET, SECOND = "correct-horse-battery-staple", "Tr0ub4dor-and-three-more"
@@ -187,6 +187,15 @@ async def test_what_is_idle_is_closed_and_opened_again_when_needed(tmp_path):
         assert first[0].zmq.closed
         one.wires.send(other.control, Ping(1), 2 * IDLE_S)
         await until(lambda: len(other.received) == 3)
+
+
+@asynctest
+async def test_only_so_many_connections_are_kept_and_the_one_used_last_is(tmp_path):
+    async with two(tmp_path) as (one, other):
+        for port in range(10_000, 10_000 + MAX_DEALERS + 3):
+            assert one.wires.send(Address("127.0.0.1", port), Ping(1), now=port)
+            assert one.wires.send(other.control, Ping(port), now=port)
+        assert len(one.wires._dealers) == MAX_DEALERS and other.control in one.wires._dealers
 
 
 @asynctest
