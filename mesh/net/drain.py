@@ -62,9 +62,7 @@ class Drain:
         await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
         moving = [stream for stream in self._streams if not stream.publication]
         await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
-        for stream in self._streams:
-            stream.part()
-        await self._until(lambda: not len(self._fanout))
+        await self._until(self._parted)
         for stream in self._streams:
             stream.send_off("the node is draining")
         await self._until(
@@ -87,6 +85,12 @@ class Drain:
         for lead in self._gossip.tables.leads(key):
             if lead.state == LeadState.STANDBY and lead.node != self._gossip.id:
                 yield lead.node
+
+    def _parted(self) -> bool:
+        """Whether all players have gone; again and again, because streams fall silent."""
+        for stream in self._streams:
+            stream.part()
+        return not len(self._fanout)
 
     def _fed(self) -> bool:
         """Whether all who fetch from here have everything."""

@@ -112,7 +112,7 @@ class Stream:
         self._leadership.leave(publication)
 
     def part(self) -> None:
-        """Let the players go at the next keyframe; at once where none can be waited for."""
+        """Let the players go at the next keyframe; at once if the stream is silent. To be said again and again."""
         self._parting = True
         if self._leadership.silent_s > SILENT_S:
             self._end_players(self.log.head)

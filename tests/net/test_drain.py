@@ -41,7 +41,7 @@ async def test_players_end_before_a_keyframe_and_are_told_where_the_stream_goes_
             socket = await session.ws_connect(f"ws://{HOST}:{http(a)}/{KEY}.flv", autoclose=False)
             assert [len(await client.tags(8)) for client in (player, viewer, elsewhere)] == [8, 8, 8]
             a.drain()
-            await until(lambda: a.gossip.tables.members[a.gossip.id].status == "draining")
+            await until(lambda: a.streams.get(KEY)._parting)
             publisher.feed(*gop(5)[1:])
             publisher.feed(*gop(10))
             tags, url = await ending(player)
