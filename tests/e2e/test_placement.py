@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -98,6 +99,14 @@ async def refuses(node: Node) -> bool:
     )
 
 
+async def play(url: str, *options: str) -> dict[str, Any]:
+    """Let the load tool play; what it reports. Fails if one of its players is refused."""
+    command = (sys.executable, str(ROOT / "tools" / "meshctl"), "bench", "play", url, "--settle", "0", "-o", "json")
+    code, report = await run(*command, *options, patience_s=30)
+    assert code == 0, report
+    return json.loads(report)
+
+
 async def eventually(holds: Callable[[], object], what: str) -> None:
     await asyncio.to_thread(wait_until, holds, what)
 
@@ -125,9 +134,7 @@ async def test_ffmpeg_and_the_load_tool_play_in_their_zone(zones: list[Node]):
         url = f"{east.http}/live/card.flv?zone=west&wait=5"
         null = ("-t", "1", "-c", "copy", "-f", "null", "-")
         assert await run("ffmpeg", "-v", "error", "-i", url, *null) == (0, "")
-        load_tool = (sys.executable, str(ROOT / "tools" / "meshctl"), "bench", "play", url)
-        code, report = await run(*load_tool, "-n", "3", "--settle", "0", "--seconds", "1", "-o", "json")
-        assert code == 0 and json.loads(report)["redirects"] == 3, report
+        assert (await play(url, "-n", "3", "--seconds", "1"))["redirects"] == 3
         assert [node.name for node in zones if "plays live/card" in node.log] == ["west"]
 
 
@@ -163,3 +170,22 @@ async def test_a_leader_with_little_room_feeds_one_replica_that_feeds_everyone(t
             await eventually(
                 lambda: load(b, a, "tx_bps") <= capacity, "only those who join make it send more for a moment"
             )
+
+
+@pytest.mark.soak
+@asynctest
+async def test_two_hundred_players_in_a_second_spread_over_three_nodes(tmp_path: Path):
+    with Cluster(tmp_path, balance__ramp_s="0", balance__limits=table(LATE | {"players": 80})) as cluster:
+        nodes = cluster.start(*"abc")
+
+        def players() -> list[float]:
+            return [load(nodes[0], of, "players") for of in nodes]
+
+        async with publishing(f"{nodes[0].rtmp}/{KEY}", synthetic.stream(60)):
+            for asked in nodes[:1], nodes:
+                await eventually(lambda: all(n.stream(KEY) for n in nodes) and not any(players()), "nobody is there")
+                options = ("-n", f"{198 // len(asked)}", "--ramp", "1", "--seconds", "3")
+                playing = [asyncio.create_task(play(f"{node.http}/{KEY}.flv", *options)) for node in asked]
+                await eventually(lambda: sum(players()) == 198, "all are there")
+                assert all(40 < count <= 80 for count in players())
+                await asyncio.gather(*playing)
