@@ -1,8 +1,8 @@
 """Judge: whether a node can take a client at all, and how good it would be for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from mesh.balance.inflight import InFlight
 from mesh.balance.load import full
@@ -24,8 +24,7 @@ SOME = 3
 """Nodes that tell how far their zone is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One node in the light of one request."""
 
     node: str
@@ -84,7 +83,8 @@ class Judge:
         self._now = now
         self._limits = limits = {**LIMITS, **config.limits}
         self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
-        self._dearest = dearest(config.cost)
+        self._replicas = tables.holders(request.stream)
+        self._costs: dict[str, float] = {}
         self._witness = witness(self.zone, tables)
         heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)
         self._cannot_fetch = request.action == Action.PLAY and not heard
@@ -113,22 +113,19 @@ class Judge:
             return f"is not the node that was asked: {self._request.tied}"
         if member.status != Status.ALIVE:
             return f"is {member.status}"
-        if lack := full(load, self._limits):
-            return f"is full: {lack}"
-        if not here and (lack := full(load, self._reserved)):
-            return f"is all but full: {lack}"
+        if lack := full(load, self._limits if here else self._reserved):
+            return f"is {'full' if full(load, self._limits) else 'all but full'}: {lack}"
         return "cannot get the stream" if self._cannot_fetch and not role else ""
 
     def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
         way, age, ramp = link(self._witness, member), self._now - member.born, self._config.ramp_s
-        ends = (member.zone, self.zone) if self._request.action == Action.PLAY else (self.zone, member.zone)
-        replica = self._tables.holders(self._request.stream).get(member.id)
+        replica = self._replicas.get(member.id)
         return Sight(
             load=load,
             limits=self._limits,
             grown=max(age / ramp, YOUNGEST) if age < ramp else 1.0,
             away=member.zone != self.zone,
-            cost=cost(*ends, self._config.cost) / self._dearest,
+            cost=self._cost(member.zone),
             rtt_ms=way.rtt_ms,
             loss=way.loss,
             here=here,
@@ -136,3 +133,10 @@ class Judge:
             depth=len(replica.path) if replica else 0,
             draw=draw,
         )
+
+    def _cost(self, zone: str) -> float:
+        """Of traffic between this zone and the client, compared with the dearest."""
+        if zone not in self._costs:
+            ends = (zone, self.zone) if self._request.action == Action.PLAY else (self.zone, zone)
+            self._costs[zone] = cost(*ends, self._config.cost) / dearest(self._config.cost)
+        return self._costs[zone]

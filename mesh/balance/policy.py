@@ -129,11 +129,11 @@ def _judged(candidate: Candidate, best: Candidate, weights: Mapping[str, float],
     if candidate.lost or candidate is best:
         return candidate
     if candidate.score < best.score - margin:
-        return replace(candidate, lost="was not drawn")
+        return candidate._replace(lost="was not drawn")
     if candidate.score <= best.score + margin:
-        return replace(candidate, lost="is not the node that was asked" if best.here else "loses the draw among equals")
+        return candidate._replace(lost="is not the node that was asked" if best.here else "loses the draw among equals")
     worst = max(weights, key=lambda name: weights[name] * (candidate.terms[name] - best.terms[name]))
-    return replace(candidate, lost=TERMS[worst].lost)
+    return candidate._replace(lost=TERMS[worst].lost)
 
 
 def _merit(best: Candidate, action: Action) -> str:

@@ -6,7 +6,6 @@ a few that would have to fetch it, from the stream's point on.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from math import inf
 from random import Random
@@ -40,7 +39,7 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
             found += _some(zone, request, tables, judge, random)
     if request.sid and not any(candidate.here for candidate in found):
         # Asked elsewhere, the session would not have met this node.
-        here = replace(here, draw=1.0)
+        here = here._replace(draw=1.0)
     return [here, *(candidate for candidate in found if not candidate.here)]
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import tests.sim.properties  # noqa: F401 (registers them)
 from mesh.gossip.overlay import FullMesh
+from tests.sim.deciding import decide
 from tests.sim.detection import DEATHS, DETECTORS, Detection, deaths
 from tests.sim.placing import place
 from tests.sim.property import PROPERTIES, Failed, try_out
@@ -30,6 +31,7 @@ def sim() -> None:
     """Simulate meshes of any size, as fast as they can be computed."""
 
 
+sim.add_command(decide)
 sim.add_command(place)
 
 

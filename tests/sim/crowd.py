@@ -61,6 +61,8 @@ class Outcome(NamedTuple):
     cost: float
     """Of all traffic between zones, of players and of relays, for each player."""
     least_cost: float
+    lingering: float
+    """The part of the cost that goes for copies which nobody needs any more, or not yet again."""
     at_home: float
     """Share of the players who are served in their own zone."""
     share: float
@@ -196,6 +198,7 @@ class Crowd:
             least_rtt / len(placed),
             cost / len(placed),
             least / len(placed),
+            fleet.lingering() / len(placed),
             sum(player.zone == host.zone for player, host in placed) / len(placed),
             sum(host.sends for host in hosts.values()) * BPS / capacity,
             statistics.pstdev(shares),

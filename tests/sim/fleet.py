@@ -201,6 +201,16 @@ class Fleet:
         host.players -= 1
         host.sends -= 1
 
+    def lingering(self) -> float:
+        """What of the relays' cost goes for copies that nobody uses."""
+        idle = (
+            (host, self.hosts[copy.supplier])
+            for host in self.hosts.values()
+            for copy in host.copies.values()
+            if copy.supplier and not copy.users
+        )
+        return sum(self.price(supplier.zone, host.zone) for host, supplier in idle)
+
     def depth(self, host: Host, stream: str) -> int:
         """How many hops from the leader this host's copy is."""
         copy = host.copies[stream]

@@ -14,7 +14,7 @@ from tests.sim.crowd import Crowd, Outcome
 from tests.sim.fleet import Fleet
 from tests.sim.rivals import WAYS
 
-WIDE = 150
+WIDE = 160
 COLUMNS: dict[str, Callable[[Crowd], str]] = {
     "refused": lambda crowd: f"{crowd.refused / crowd.joined:.2%}",
     "over, s": lambda crowd: f"{sum(seen.over for seen in crowd.seen)}",
@@ -26,6 +26,7 @@ COLUMNS: dict[str, Callable[[Crowd], str]] = {
     "times": lambda crowd: f"{rtt(crowd):.2f}",
     "cost": lambda crowd: f"{mean(crowd, lambda it: it.cost):.3f}",
     "times ": lambda crowd: f"{cost(crowd):.2f}",
+    "lingers": lambda crowd: f"{mean(crowd, lambda it: it.lingering / it.cost):.0%}",
     "copies": lambda crowd: f"{mean(crowd, lambda it: it.copies):.0f}",
     "depth": lambda crowd: f"{mean(crowd, lambda it: it.depth):.1f} ({max(it.deepest for it in crowd.outcomes)})",
     "sent on": lambda crowd: f"{crowd.redirected / crowd.joined:.0%}",
