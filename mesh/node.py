@@ -221,4 +221,4 @@ class Node:
     def _held(self, key: str) -> list[Held]:
         """What this node holds, for a survey."""
         held = [self.streams.get(key)] if key else list(self.streams)
-        return [Held(s.key, s.log.head, s.players) for s in held if s]
+        return [Held(s.key, s.log.head, s.players, *self.relay.hop(s.key)) for s in held if s]

@@ -36,6 +36,12 @@ class Held:
     """The offset where its log ends."""
     players: int
     """How many it serves."""
+    lag_ms: int = 0
+    """How late its supplier sent it the newest frames."""
+    skips: int = 0
+    """How often it skipped to a keyframe, because it came too late."""
+    losses: int = 0
+    """How often something got lost on the way to it, and was fetched again."""
 
 
 @message(65)

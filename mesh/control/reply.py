@@ -70,6 +70,10 @@ class Branch(Replica):
     """How many it serves itself."""
     replicas: tuple["Branch", ...]
     """Those who fetch from it."""
+    lag_ms: int | None = optional(None)
+    """How late its supplier sent it the newest frames; left out, like the next two, if it did not say."""
+    skips: int | None = optional(None)
+    losses: int | None = optional(None)
 
 
 @dataclass(frozen=True, slots=True)

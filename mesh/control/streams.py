@@ -75,6 +75,9 @@ def _tree(key: str, replicas: list[member.Replica], tables: Tables, held: Answer
             flat.head,
             players=answer.players if answer else None,
             replicas=tuple([grow(other) for other in fed if other.node in waiting]),
+            lag_ms=answer.lag_ms if answer else None,
+            skips=answer.skips if answer else None,
+            losses=answer.losses if answer else None,
         )
 
     roots = [replica for replica in replicas if replica.supplier not in waiting]

@@ -12,6 +12,13 @@ from mesh.net.fanout import Fanout
 from mesh.net.relay import Relay
 from mesh.stream.catalog import Catalog
 
+RELAYED = {
+    "bytes": "Bytes of frames between nodes.",
+    "frames": "Frames between nodes.",
+    "skips": "Times that a node came too late and skipped to a keyframe.",
+    "losses": "Messages that got lost between nodes, and were fetched again.",
+}
+
 
 class Metrics:
     """Reads everything when it is asked, and keeps nothing."""
@@ -46,8 +53,21 @@ class Metrics:
         yield _turned("mesh_refusals", "Clients sent away.", self._balance.refusals)
         statuses = Counter(str(member.status) for member in self._tables.members.values())
         yield _by("status", "mesh_members", "Nodes as seen from here.", statuses)
-        directions = Counter(link.direction for link in self._relay.links)
+        yield from self._relayed()
+
+    def _relayed(self) -> Iterator[Metric]:
+        """What goes on between this node and others."""
+        links = self._relay.links
+        directions = Counter(link.direction for link in links)
         yield _by("direction", "mesh_relay_links", "Streams that are fetched (in) and fed (out).", directions)
+        worst = max((link.lag_ms for link in links), default=0)
+        yield GaugeMetricFamily("mesh_relay_lag_seconds", "How late the latest of these links is.", worst / 1000)
+        totals = self._relay.totals
+        for name, words in RELAYED.items():
+            counter = CounterMetricFamily(f"mesh_relay_{name}", words, labels=["direction"])
+            for direction in ("in", "out"):
+                counter.add_metric([direction], totals[direction, name])
+            yield counter
 
 
 def _by(label: str, name: str, words: str, values: Mapping[str, int]) -> Metric:

@@ -34,6 +34,7 @@ from mesh.relay.supplier import Supplier
 
 log = logging.getLogger("mesh.relay")
 
+COUNTED = ("bytes", "frames", "skips", "losses")
 UNREAD = 4 << 20
 """Bytes of media that all others together may have under way."""
 TURN_S = 0.005
@@ -54,6 +55,15 @@ class Traffic(NamedTuple):
     lag_ms: int
 
 
+class Hop(NamedTuple):
+    """How a stream comes into this node."""
+
+    lag_ms: int = 0
+    """How late its supplier sent it the newest frames."""
+    skips: int = 0
+    losses: int = 0
+
+
 class Relay:
     """All streams that this node fetches from others, and feeds to them."""
 
@@ -72,6 +82,8 @@ class Relay:
         self._config = config
         self._supplier = Supplier(peers.id, find, self._path, self._feeder, self._priority, config.relay.lag_s)
         self._promised = InFlight()
+        self._fetched: Counter[str] = Counter()
+        """What those fetches counted that are over."""
         self._alarm = Alarm(self._supplier, self._book)
         self._fetches: dict[str, Fetch] = {}
         self._random = SystemRandom()
@@ -129,6 +141,7 @@ class Relay:
             log.debug("= %s from %s is %s %s", stream, fetch.supplier, state, fetch.reason)
             if state is State.CLOSED:
                 del self._fetches[stream]
+                self._fetched.update({name: getattr(fetch.follower, name) for name in COUNTED})
             self._supplier.rerouted(stream)
             self._book()
             changed(fetch, state)
@@ -172,6 +185,18 @@ class Relay:
                 for link, lag_ms in self._supplier.lags(now)
             ),
         ]
+
+    @property
+    def totals(self) -> dict[tuple[str, str], int]:
+        """What went over all links that ever were, by direction and name."""
+        followers = [fetch.follower for fetch in self._fetches.values()]
+        came = {name: self._fetched[name] + sum(getattr(f, name) for f in followers) for name in COUNTED}
+        return {("in", name): came[name] for name in COUNTED} | {("out", n): self._supplier.total[n] for n in COUNTED}
+
+    def hop(self, stream: str) -> Hop:
+        """How a stream comes in; as if perfect where it does not."""
+        fetch = self._fetches.get(stream)
+        return Hop(fetch.follower.lag_ms, fetch.follower.skips, fetch.follower.losses) if fetch else Hop()
 
     def _path(self, stream: str) -> tuple[str, ...]:
         fetch = self._fetches.get(stream)

@@ -12,6 +12,8 @@ from mesh.relay.message import Run, describe
 
 MAX_FRAMES = 1024
 """Frames in one message, however small they are."""
+SOUND_BYTES = 64 << 10
+"""Sound that is sent although the pictures with it are skipped."""
 SAMPLE_S = 0.1
 """How often the head is noted, to tell later how long a frame has waited."""
 
@@ -132,16 +134,20 @@ class Feed:
             return None
         lost = link.started and place.offset < log.tail
         if log.entry and log.entry.offset > place.offset and (lost or self.lag_s(link, now) > self._lag_s):
-            return Entry(log.entry.offset, self._bridge(place.offset, log.entry, link.credit - link.spent))
+            return Entry(log.entry.offset, self._bridge(place.offset, log.entry))
         return place
 
-    def _bridge(self, offset: int, entry: Entry, room: int) -> tuple[Frame, ...]:
-        """What to send of that which a skip leaves out: the headers in force, and all sound that there is room for."""
+    def _bridge(self, offset: int, entry: Entry) -> tuple[Frame, ...]:
+        """What to send of that which a skip leaves out: the headers in force and the sound, the newest if it is much.
+
+        It is little, so it goes beyond the credit where need be.
+        """
         sound: list[Frame] = []
+        room = SOUND_BYTES
         for frame in reversed(self.log.read(max(offset, self.log.tail), sys.maxsize).frames):
             if frame.kind == Kind.AUDIO and not frame.config and frame.offset < entry.offset:
-                room -= 2 * len(frame.payload)
-                sound += [frame] if room > 0 else []
+                room -= len(frame.payload)
+                sound += [frame] if room >= 0 else []
         return tuple(sorted((*entry.headers, *sound)))
 
     def read(self, place: Entry, limit: int) -> Pack | None:

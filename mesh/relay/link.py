@@ -25,9 +25,9 @@ class Link:
         """What to ask the supplier: to open it, and once it is open, when there is silence, for its head."""
         return AskHead(self._stream, self.id) if self.opened else self._asked
 
-    def credit(self, rtt_s: float, rate: float, lag_ms: int) -> Credit:
-        """A full window, as `Window.grant` has it."""
-        return Credit(self._stream, self.id, self.window.grant(rtt_s, rate, lag_ms))
+    def credit(self, rtt_s: float, rate: float) -> Credit:
+        """A full window; `rate` is in bytes per second."""
+        return Credit(self._stream, self.id, self.window.grant(rtt_s, rate))
 
     def close(self) -> Close:
         """The end."""

@@ -1,6 +1,6 @@
 """Pace: how fast media arrives, as far as one can tell."""
 
-RATE = 128 << 10
+RATE = 256 << 10
 """Bytes per second, until more is known."""
 MIN_RATE = 16 << 10
 MEASURE_S = 1.0

@@ -56,6 +56,8 @@ class Supplier:
         """
         self.dropped: Counter[str] = Counter()
         """Messages that were not heeded and links that were lost, by reason."""
+        self.total: Counter[str] = Counter()
+        """Bytes, frames and skips of all links so far."""
         self._me = me
         self._find = find
         self._path = path
@@ -97,7 +99,7 @@ class Supplier:
         elif link := self._link(message, sender):
             link.heard = now
             if isinstance(message, Credit):
-                link.credit = max(link.credit, message.total)
+                link.credit = message.total
                 self._turns.add(link)
             elif isinstance(message, Close):
                 self._drop(link)
@@ -156,8 +158,11 @@ class Supplier:
 
     def sent(self, delivery: Delivery, now: float) -> None:
         """It was taken: the link moves on, and waits for its next turn."""
-        delivery.link.advance(delivery.pack, now)
-        self._turns.sent(delivery.link)
+        link, pack, _ = delivery
+        skips = link.skips
+        link.advance(pack, now)
+        self.total.update(bytes=pack.size, frames=pack.frames, skips=link.skips - skips)
+        self._turns.sent(link)
 
     def blocked(self, delivery: Delivery, now: float) -> None:
         """It was not: the follower's connection takes nothing now."""

@@ -8,7 +8,7 @@ CASES = [
     (Ask(7, HELD, ""), [64, 7, "held", ""]),
     (Ask(1 << 62, HELD, "live/x"), [64, 1 << 62, "held", "live/x"]),
     (HeldAnswer(7, (), False), [65, 7, [], False]),
-    (HeldAnswer(7, (Held("live/x", 3 << 32, 2),), True), [65, 7, [["live/x", 3 << 32, 2]], True]),
+    (HeldAnswer(7, (Held("live/x", 3 << 32, 2),), True), [65, 7, [["live/x", 3 << 32, 2, 0, 0, 0]], True]),
 ]
 
 

@@ -23,7 +23,7 @@ def replica(node, *path):
 
 
 def held(**heads):
-    return {node: {KEY: Held(KEY, head, 2)} for node, head in heads.items()}
+    return {node: {KEY: Held(KEY, head, 2, 7, 1, 0)} for node, head in heads.items()}
 
 
 def shape(branches):
@@ -71,6 +71,9 @@ def test_one_stream_shows_its_replicas_as_a_tree_with_their_players():
             "replicas": [
                 {"node": "node-c", "supplier": "node-b", "depth": 2, "head": None, "players": None, "replicas": []}
             ],
+            "lag_ms": 7,
+            "skips": 1,
+            "losses": 0,
         }
     ]
 

@@ -55,8 +55,7 @@ class RoamingPublisher:
         for url in self._urls:
             try:
                 kind = RTMPIngest if url.startswith("rtmp:") else HTTPIngest
-                async with asyncio.timeout(SILENT_S):
-                    ingest: Ingest = await kind.open(url)
+                ingest: Ingest = await asyncio.wait_for(kind.open(url), SILENT_S)
                 self.connections += 1
                 return ingest
             except FAILURES:
@@ -66,8 +65,7 @@ class RoamingPublisher:
     async def _send(self, ingest: Ingest, *tags: Tag) -> bool:
         try:
             for tag in tags:
-                async with asyncio.timeout(SILENT_S):
-                    await ingest.send(tag)
+                await asyncio.wait_for(ingest.send(tag), SILENT_S)
                 self.sent.append(tag)
         except FAILURES:
             return False

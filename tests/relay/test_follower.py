@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.media.frame import Frame, Position
+from mesh.relay.credit import AHEAD_S
 from mesh.relay.follower import CREDIT_S, Follower
 from mesh.relay.message import (
     AskHead,
@@ -23,6 +24,7 @@ from mesh.relay.message import (
     Run,
     describe,
 )
+from mesh.relay.pace import RATE
 from mesh.relay.state import State
 from tests.relay.lossy import Network, Node, Weather
 from tests.relay.sample import LEADER, STREAM, at, empty_log, gops, header, held, log_of, video
@@ -281,14 +283,15 @@ def test_credit_is_repeated_four_times_a_second_once_it_is_open() -> None:
     alone.follower.handle_timer(CREDIT_S)
     alone.follower.handle_timer(2 * CREDIT_S)
     credits = [message for message in alone.said() if isinstance(message, Credit)]
-    assert credits == [Credit(STREAM, alone.open.link, alone.open.credit)] * 2
+    assert credits == [Credit(STREAM, alone.open.link, int((AHEAD_S + 2 * 0.001) * RATE))] * 2
 
 
 def test_credit_is_granted_at_once_when_half_of_it_is_used() -> None:
     alone = Alone()
     alone.opened()
-    alone.given(0, video(1, True, size=alone.open.credit * 3 // 4))
-    assert alone.said() == [Credit(STREAM, alone.open.link, alone.open.credit * 7 // 4)]
+    alone.given(0, video(1, True, size=alone.open.credit))
+    window = int((AHEAD_S + 2 * 0.001) * RATE)
+    assert alone.said() == [Credit(STREAM, alone.open.link, alone.open.credit + window)]
 
 
 def test_frames_that_come_twice_are_taken_once() -> None:

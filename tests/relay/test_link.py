@@ -20,5 +20,5 @@ def test_a_new_one_begins_anywhere() -> None:
 def test_it_grants_credit_and_ends() -> None:
     link = Link(STREAM, 7, "s", None, 0)
     link.window.received = 1000
-    assert link.credit(0.001, 1000, 0) == Credit(STREAM, 7, link.window.total)
+    assert link.credit(0.001, 1000) == Credit(STREAM, 7, link.window.total)
     assert link.close() == Close(STREAM, 7)

@@ -11,8 +11,8 @@ def heard(size: int, interval_s: float, count: int) -> Pace:
     return pace
 
 
-def test_until_more_is_known_it_is_a_megabit() -> None:
-    assert heard(5000, 0.02, 10).rate == RATE == 1 << 17
+def test_until_more_is_known_it_is_two_megabits() -> None:
+    assert heard(5000, 0.02, 10).rate == RATE == 1 << 18
 
 
 @pytest.mark.parametrize(("size", "interval_s"), [(5000, 0.02), (65_536, 0.7), (100_000, 0.04), (20_000, 1)])
