@@ -55,7 +55,8 @@ class RoamingPublisher:
         for url in self._urls:
             try:
                 kind = RTMPIngest if url.startswith("rtmp:") else HTTPIngest
-                ingest: Ingest = await asyncio.wait_for(kind.open(url), SILENT_S)
+                async with asyncio.timeout(SILENT_S):
+                    ingest: Ingest = await kind.open(url)
                 self.connections += 1
                 return ingest
             except FAILURES:
@@ -65,7 +66,8 @@ class RoamingPublisher:
     async def _send(self, ingest: Ingest, *tags: Tag) -> bool:
         try:
             for tag in tags:
-                await asyncio.wait_for(ingest.send(tag), SILENT_S)
+                async with asyncio.timeout(SILENT_S):
+                    await ingest.send(tag)
                 self.sent.append(tag)
         except FAILURES:
             return False
