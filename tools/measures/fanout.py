@@ -1,13 +1,15 @@
 """Fan-out: what a player costs, beside the bare floor and nginx-rtmp in the same run."""
 
+import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.e2e.cluster import Cluster, Node
-from tools.measures.stage import STREAM, URLS, Samples, floor, live, load, median, nginx, passes, publishing
+from mesh.bench.process import cost
+from tests.e2e.cluster import Cluster, Node, wait_until
+from tools.measures.stage import STREAM, URLS, Samples, floor, live, load, median, metric, nginx, passes, publishing
 
 RAMP_S, SETTLE_S = 1.0, 1.5
 
@@ -20,6 +22,8 @@ class Row(NamedTuple):
     passes: float
     """A second."""
     ours: float
+    rest: float
+    """Of ours, what the node costs with its publisher and without players; it does not grow with them."""
     floor: float
     nginx: float | None
     delay_p50: float
@@ -58,9 +62,10 @@ def measure(directory: Path, schemes: list[str], counts: list[int], trial: Trial
 def _row(node: Node, url: str, pid: int, scheme: str, count: int, trial: Trial, samples: Samples) -> Row:
     options = ("-n", count, "--seconds", trial.seconds, "--ramp", RAMP_S, "--settle", SETTLE_S)
     what = {"measure": "fanout", "scheme": scheme, "players": count, "kbps": trial.kbps, "pass_ms": trial.pass_ms}
-    ours, floors, rivals, paces = [], [], [], []
+    ours, floors, rivals, paces, rests = [], [], [], [], []
     for _ in range(trial.runs):
-        pace, report = _paced(node, trial.seconds, URLS[scheme](node), *options, "--pid", node.pid)
+        rests.append(_spent(node, trial.seconds) * 1e6 / trial.seconds / count)
+        pace, report = _paced(node, count, trial.seconds, URLS[scheme](node), *options, "--pid", node.pid)
         paces.append(pace)
         ours.append(samples.take(report, server="ours", passes=pace, **what))
         with floor(scheme, pace, trial.kbps) as bare:
@@ -71,8 +76,9 @@ def _row(node: Node, url: str, pid: int, scheme: str, count: int, trial: Trial, 
     return Row(
         scheme,
         count,
-        sum(paces) / len(paces),
+        statistics.median(paces),
         median(ours, _cpu_us),
+        statistics.median(rests),
         median(floors, _cpu_us),
         median(rivals, _cpu_us) if rivals else None,
         median(ours, lambda report: report["delay_ms"][0]),
@@ -80,13 +86,20 @@ def _row(node: Node, url: str, pid: int, scheme: str, count: int, trial: Trial, 
     )
 
 
-def _paced(node: Node, seconds: float, *options: Any) -> tuple[float, dict[str, Any]]:
+def _spent(node: Node, seconds: float) -> float:
+    before = cost(node.pid).cpu_s
+    time.sleep(seconds)
+    return cost(node.pid).cpu_s - before
+
+
+def _paced(node: Node, count: int, seconds: float, *options: Any) -> tuple[float, dict[str, Any]]:
     """A load's report, and the passes in a second while all its players were there."""
     with ThreadPoolExecutor() as threads:
         loading = threads.submit(load, "play", *options)
-        time.sleep(RAMP_S + SETTLE_S + 0.5)
+        wait_until(lambda: metric(node, "mesh_players") >= count, f"{count} players")
+        time.sleep(SETTLE_S / 2)
         began, before = time.monotonic(), passes(node)
-        time.sleep(seconds - 0.5)
+        time.sleep(seconds / 2)
         rate = (passes(node) - before) / (time.monotonic() - began)
         return rate, loading.result()
 
