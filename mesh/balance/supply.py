@@ -38,7 +38,7 @@ def suppliers(
     supplier = own.supplier if own else ""
     children = Counter(replica.supplier for replica in holders.values())
     children[supplier] -= 1
-    weights = {**SUPPLY, **config.supply}
+    weights, limits, most = {**SUPPLY, **config.supply}, {**LIMITS, **config.limits}, dearest(config.cost)
     entrance = _entrance(stream, holders, tables) if supplier in tables.members else ""
 
     def able(member: Member) -> bool:
@@ -51,15 +51,15 @@ def suppliers(
         replica, way = holders.get(member.id), link(me, member)
         sight = Sight(
             load=member.load,
-            limits={**LIMITS, **config.limits},
-            cost=cost(member.zone, me.zone, config.cost) / dearest(config.cost),
+            limits=limits,
+            cost=cost(member.zone, me.zone, config.cost) / most,
             rtt_ms=way.rtt_ms,
             loss=way.loss,
             depth=len(replica.path) if replica and member.id != leader else 0,
             children=children[member.id],
         )
         worth = score(values(sight, weights), weights) - STAY * (member.id == supplier)
-        leaves = member.status is not Status.ALIVE or bool(full(member.load, sight.limits))
+        leaves = member.status is not Status.ALIVE or bool(full(member.load, limits))
         return leaves, round(worth / (config.margin or 1e-6)), rank(me.id, member.id)
 
     nearby = (node for node in turned(tables.zones[me.zone], me.id) if node in holders)

@@ -119,4 +119,3 @@ MeshListen = Annotated[
     str, Rule(str, 'an address like ":7400", its port at most 65533 (the next two too)', _listen(65533))
 ]
 Seeds = Annotated[tuple[str, ...], Rule(list, 'a list of hosts like ["10.0.0.1", "b.example:7400"]', _seeds)]
-Policy = Annotated[str, Rule(str, '"weighted", the only policy so far', _matches("weighted"))]
