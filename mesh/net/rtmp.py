@@ -40,7 +40,7 @@ FAILED = {Action.PLAY: "NetStream.Play.Failed", Action.PUBLISH: "NetStream.Publi
 
 def rtmp_frame(frame: Frame, time_ms: int) -> list[bytes]:
     """A frame as chunks that fit every player: nothing in them refers to what was sent before."""
-    return [chunk.encode(frame.kind, time_ms & 0xFFFFFFFF, STREAM, frame.payload)]
+    return chunk.parts(frame.kind, time_ms & 0xFFFFFFFF, STREAM, frame.payload)
 
 
 RTMP = Format(rtmp_frame)

@@ -229,9 +229,14 @@ def basic_header(form: int, csid: int) -> bytes:
     return bytes([form << 6 | 1]) + (csid - 64).to_bytes(2, "little")
 
 
-def encode(kind: int, timestamp: int, stream_id: int, payload: bytes, chunk_size: int = SIZE) -> bytes:
-    """The chunks of a message."""
+def parts(kind: int, timestamp: int, stream_id: int, payload: bytes, chunk_size: int = SIZE) -> list[bytes]:
+    """The chunks of a message, for who joins them with others; a payload that fits into one is not copied."""
     first, further = headers(kind, timestamp, stream_id, len(payload), CHUNK_STREAMS.get(kind, CONTROL_STREAM))
     if len(payload) <= chunk_size:
-        return first + payload
-    return first + further.join([payload[at : at + chunk_size] for at in range(0, len(payload), chunk_size)])
+        return [first, payload]
+    return [first, further.join([payload[at : at + chunk_size] for at in range(0, len(payload), chunk_size)])]
+
+
+def encode(kind: int, timestamp: int, stream_id: int, payload: bytes, chunk_size: int = SIZE) -> bytes:
+    """The chunks of a message."""
+    return b"".join(parts(kind, timestamp, stream_id, payload, chunk_size))
