@@ -37,8 +37,11 @@ async def test_a_node_is_ready_from_when_it_has_joined_until_it_drains(tmp_path:
         await starting
     try:
         assert [(await get(node, path))[::2] for path in ("/livez", "/readyz")] == [(200, b"ok\n")] * 2
-        with mock.patch.object(node._draining, "is_set", return_value=True):
-            assert (await get(node, "/readyz"))[::2] == (503, b"draining\n")
+        node.gossip.drain(True)
+        assert [(await get(node, path))[::2] for path in ("/livez", "/readyz")] == [
+            (200, b"ok\n"),
+            (503, b"draining\n"),
+        ]
     finally:
         await mesh.stop(node)
 
@@ -110,7 +113,9 @@ async def test_any_node_tells_of_all_streams_and_their_players(tmp_path: Path) -
                 "state": "live",
             }
             one = await told(node, "/api/v1/streams/live/x")
-            assert one == row | {"replicas": [replica | {"players": 1, "replicas": []}]}
+            (branch,) = one["replicas"]
+            quality = {"lag_ms": branch["lag_ms"], "skips": 0, "losses": 0}
+            assert one == row | {"replicas": [replica | {"players": 1, "replicas": []} | quality]}
 
 
 @asynctest
