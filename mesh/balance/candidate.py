@@ -85,6 +85,8 @@ class Judge:
         self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
         self._replicas = tables.holders(request.stream)
         self._costs: dict[str, float] = {}
+        # Where this node is no older than the other, the whole mesh has just begun.
+        self._ramp = min(config.ramp_s, now - tables.members[tables.me].born)
         self._witness = witness(self.zone, tables)
         heard = any(tables.members[node].status in HEARD for node in self.roles if node in tables.members)
         self._cannot_fetch = request.action == Action.PLAY and not heard
@@ -118,12 +120,12 @@ class Judge:
         return "cannot get the stream" if self._cannot_fetch and not role else ""
 
     def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
-        way, age, ramp = link(self._witness, member), self._now - member.born, self._config.ramp_s
+        way, age, ramp = link(self._witness, member), self._now - member.born, self._ramp
         replica = self._replicas.get(member.id)
         return Sight(
             load=load,
             limits=self._limits,
-            grown=max(age / ramp, YOUNGEST) if age < ramp else 1.0,
+            grown=max(age / ramp, YOUNGEST) if age < ramp > 0 else 1.0,
             away=member.zone != self.zone,
             cost=self._cost(member.zone),
             rtt_ms=way.rtt_ms,

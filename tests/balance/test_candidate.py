@@ -40,12 +40,20 @@ def test_a_publisher_is_not_drawn_to_who_has_the_stream_but_stays_where_he_came(
     assert weighed["asked"] == WEIGHTS["stream"]
 
 
+def used(now, born):
+    """The share of its bandwidth that a node has used, 90 of 900, in the eyes of a node that was born at 0."""
+    young = replace(B, born=born, load=Load(tx_bps=90, capacity_bps=1000))
+    return judge(ASK, Tables(A.id, [A, young], [lead(A)]), BalanceConfig(ramp_s=60), now)(young).terms["bandwidth"]
+
+
 def test_a_young_node_counts_as_smaller_until_it_has_grown():
-    member = replace(A, born=100.0, load=Load(tx_bps=90, capacity_bps=1000))
-    tables = Tables(A.id, [member], [lead(A)])
-    config = BalanceConfig(ramp_s=60)
-    used = [judge(ASK, tables, config, now)(member).terms["bandwidth"] for now in (100.0, 106.0, 130.0, 160.0, 900.0)]
-    assert used == [1.0, 1.0, pytest.approx(0.2), pytest.approx(0.1), pytest.approx(0.1)]
+    shares = [used(now, born=100.0) for now in (100.0, 106.0, 130.0, 160.0, 900.0)]
+    assert shares == [1.0, 1.0, pytest.approx(0.2), pytest.approx(0.1), pytest.approx(0.1)]
+
+
+def test_a_mesh_that_has_just_begun_has_no_young_nodes():
+    assert used(now=3.0, born=0.0) == used(now=3.0, born=-1.0) == pytest.approx(0.1)
+    assert used(now=3.0, born=1.5) == pytest.approx(0.2)
 
 
 def test_who_cannot_take_a_client_gets_no_score_unless_it_is_to_be_explained():
