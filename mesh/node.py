@@ -129,7 +129,8 @@ class Node:
         api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
         orders = Orders(self.gossip, self._obey, random, spawn)
         self._drain = Drain(self.gossip, self.streams, self.relay, self.fanout, orders)
-        self._http = runner([*orders.routes(), *api.routes(), *Media(self.streams, self.fanout).routes()])
+        routes = [*orders.routes(), *self.keeping.routes(), *api.routes(), *Media(self.streams, self.fanout).routes()]
+        self._http = runner(routes)
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()
         self.gossip.watch(self._heard)

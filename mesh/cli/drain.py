@@ -1,4 +1,4 @@
-"""meshctl drain, undrain, switch: have a node send its clients away, or a standby lead."""
+"""meshctl drain, undrain, switch, preload: have a node send its clients away, a standby lead, or a stream kept near."""
 
 import json
 import time
@@ -39,6 +39,21 @@ def switch(stream: str, node: str) -> None:
     """Let the standby of STREAM that waits at NODE lead it."""
     if _told(f"streams/{stream.strip('/')}/switch", node=node):
         click.echo(f"{node} leads {stream.strip('/')}")
+
+
+@click.command()
+@click.argument("stream")
+@click.option("--node", help="Keep it at this node.")
+@click.option("--zone", help="Keep it at a node of this zone.")
+@click.option("--seconds", default=60, show_default=True, help="For how long.")
+@api_options()
+def preload(stream: str, node: str | None, zone: str | None, seconds: int) -> None:
+    """Have STREAM kept where its players are about to come."""
+    if (node is None) == (zone is None):
+        raise click.UsageError("expected either --node or --zone")
+    where = {"node": node} if node is not None else {"zone": zone or ""}
+    if _told(f"streams/{stream.strip('/')}/preload", **where, seconds=str(seconds)):
+        click.echo(f"{stream.strip('/')} is kept for {seconds} s")
 
 
 def _told(path: str, **query: str) -> bool:

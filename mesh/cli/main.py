@@ -5,14 +5,14 @@ import click
 from mesh.cli.bench import bench
 from mesh.cli.config import config
 from mesh.cli.doctor import doctor
-from mesh.cli.drain import drain, switch, undrain
+from mesh.cli.drain import drain, preload, switch, undrain
 from mesh.cli.keygen import keygen
 from mesh.cli.nodes import nodes
 from mesh.cli.output import api_options
 from mesh.cli.route import route
 from mesh.cli.streams import streams, tree
 
-COMMANDS = (nodes, streams, tree, route, drain, undrain, switch, doctor, keygen, bench, config)
+COMMANDS = (nodes, streams, tree, route, drain, undrain, switch, preload, doctor, keygen, bench, config)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

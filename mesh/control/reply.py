@@ -145,7 +145,7 @@ class Told:
 
     node: str
     order: str
-    """drain, undrain or switch."""
+    """drain, undrain, switch or preload."""
     stream: str = optional("")
 
 

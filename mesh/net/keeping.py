@@ -1,20 +1,28 @@
 """Keeping: streams that are held where nobody plays them yet, because a leader or the API wants it."""
 
 import asyncio
+import re
 from collections.abc import Mapping
+
+from aiohttp import web
 
 from mesh.balance.keeper import best_of, keepers
 from mesh.config.pattern import Care, care_for
+from mesh.control import reply
 from mesh.control.keep import Keep
 from mesh.errors import NoRoom, StreamNotFound
 from mesh.gossip.tables import Tables
 from mesh.net.gossip import Gossip
+from mesh.net.http import CORS, failure, refusals, stream_key
+from mesh.net.orders import refuse_foreign
 from mesh.net.streams import Streams
 
 ASK_S = 1.0
 """How often a leader chooses who keeps its streams, and tells them."""
 KEEP_S = 5.0
 """For how long each time."""
+PRELOAD_S = 60
+"""For how long the API has one kept, if it does not say."""
 
 
 class Keeping:
@@ -33,6 +41,24 @@ class Keeping:
                 if stream.publication:
                     self._have_kept(stream.key)
             await asyncio.sleep(ASK_S)
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application's router, before those of the media."""
+        return [web.post("/api/v1/streams/{stream:.+}/preload", self.post)]
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Have a stream kept where its players are about to come."""
+        refuse_foreign(request)
+        query, stream = request.query, stream_key(request.match_info["stream"])
+        seconds = query.get("seconds") or f"{PRELOAD_S}"
+        if not re.fullmatch("[1-9][0-9]{0,4}", seconds):
+            raise failure(400, f"seconds={seconds[:20]}, expected a number from 1 to 99999")
+        if not query.keys() & {"node", "zone"}:
+            raise failure(400, "expected node=NAME or zone=ZONE")
+        with refusals():
+            node = self.preload(stream, query.get("node", ""), query.get("zone", ""), int(seconds))
+        body = reply.body(reply.Told(node, "preload", stream))
+        return web.Response(text=body, content_type="application/json", headers=CORS)
 
     def preload(self, stream: str, node: str, zone: str, seconds: float) -> str:
         """Have a stream kept by the node of this name, or one of a zone; return its name. Raises `StreamError`."""

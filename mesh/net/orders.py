@@ -72,8 +72,7 @@ class Orders:
             del self._open[order.nonce]
 
     async def _post(self, request: web.Request, name: str, verb: Verb, stream: str) -> web.Response:
-        if problem := _foreign(request):
-            raise failure(403, f"{problem}: calls that change something are taken from this machine only")
+        refuse_foreign(request)
         member = self._gossip.tables.by_name(name)
         if member is None or not member.status.living:
             raise failure(404, f"no node {name!r}" if name else "node is missing, expected ?node=NAME")
@@ -102,6 +101,12 @@ class Orders:
         answer = self._open.get(obeyed.nonce)
         if answer and not answer.done():
             answer.set_result(obeyed)
+
+
+def refuse_foreign(request: web.Request) -> None:
+    """Take a request that changes something from this machine only."""
+    if problem := _foreign(request):
+        raise failure(403, f"{problem}: calls that change something are taken from this machine only")
 
 
 def _foreign(request: web.Request) -> str:

@@ -129,6 +129,8 @@ def obey(path, query):
             return 200, {"node": name, "order": order}
         case ["", "api", "v1", "streams", "live", "demo", "switch"]:
             return 200, {"node": query["node"], "order": "switch", "stream": "live/demo"}
+        case ["", "api", "v1", "streams", "live", "demo", "preload"]:
+            return 200, {"node": query.get("node", "c"), "order": "preload", "stream": "live/demo"}
     return 404, {"error": "no node 'x'"}
 
 

@@ -16,6 +16,13 @@ def test_a_standby_is_told_to_lead(run):
     assert run("switch", "live/demo", "b").output == "b leads live/demo\n"
 
 
+def test_a_stream_is_preloaded_at_a_node_or_in_a_zone(run):
+    assert run("preload", "live/demo", "--node", "b").output == "live/demo is kept for 60 s\n"
+    assert run("preload", "live/demo", "--zone", "fra", "--seconds", "5").output == "live/demo is kept for 5 s\n"
+    assert json.loads(run("-o", "json", "preload", "live/demo", "--zone", "fra").output)["node"] == "c"
+    assert "expected either --node or --zone" in run("preload", "live/demo").output
+
+
 def test_json_is_what_the_node_answers_at_once(run):
     assert json.loads(run("-o", "json", "drain", "b").output) == {"node": "b", "order": "drain"}
 

@@ -5,7 +5,7 @@ import pytest
 
 from mesh.errors import NoRoom, StreamNotFound
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import HEADERS, Mesh, Player, Poster, gop, meshed, payloads, written
+from tests.net.nodes import HEADERS, Mesh, Player, Poster, get, gop, meshed, payloads, written
 
 PATTERNS = '{"live/*" = {replicas = 2}}'
 
@@ -66,3 +66,29 @@ async def test_a_stream_is_preloaded_by_node_or_zone_and_let_go_in_time(tmp_path
         with pytest.raises(StreamNotFound):
             a.keeping.preload("live/y", "b", "", 1)
         publisher.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("node=b&seconds=5", (), 200),
+        ("zone=", (), 200),
+        ("node=c", (), 503),
+        ("node=b&seconds=0", (), 400),
+        ("node=b&seconds=1.5", (), 400),
+        ("", (), 400),
+        ("node=b", ("X-Forwarded-For: 10.0.0.1",), 403),
+        ("node=b", ("Origin: http://elsewhere.example",), 403),
+    ],
+)
+@asynctest
+async def test_the_api_has_a_stream_kept_for_those_on_this_machine(
+    tmp_path: Path, query: str, headers: tuple[str, ...], status: int
+) -> None:
+    async with meshed(tmp_path, "a", "b") as mesh:
+        await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
+        await written(mesh[0], "live/x", 8)
+        target = f"/api/v1/streams/live/x/preload?{query}"
+        assert (await get(mesh[0], target, *headers, method="POST"))[0] == status
+        if query.startswith("node=b&seconds=5"):
+            await until(lambda: holders(mesh) == {"b"})
