@@ -1,5 +1,6 @@
 """Two nodes with one identity: a state directory that was copied, and both are started."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,3 +30,15 @@ def test_of_a_node_and_its_copy_one_stops_and_says_why(cluster: Cluster, tmp_pat
     assert "another node runs with a copy of" in loser.log
     for node in (a, b):
         wait_until(lambda node=node: node.sees("a", "b", winner.name), f"{node.name} sees the other go on")
+
+
+def test_a_node_that_lost_all_but_its_key_is_taken_back(cluster: Cluster, tmp_path: Path):
+    """Its incarnation begins anew, below the one that the others remember."""
+    a, b, lost = cluster.start("a", "b", "lost")
+    for _ in range(2):
+        lost.kill()
+        (tmp_path / "data-lost" / "memory.json").unlink()
+        lost.start()
+        for node in (a, b, lost):
+            wait_until(lambda node=node: node.sees("a", "b", "lost"), f"{node.name} sees all")
+    assert json.loads((tmp_path / "data-lost" / "memory.json").read_text())["incarnation"] > 2
