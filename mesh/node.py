@@ -90,9 +90,9 @@ class Node:
         self.catalog = Catalog(config.cache)
         self.streams = Streams(config, self.catalog, self.fanout)
         self._health = Health()
-        self._load = LoadMeter(self._counts, lambda: self._health.ill, config.node.capacity)
         self._state = State.open(config)
         self.gossip = Gossip(config, self._state, context, rtmp, http, lambda: self._load.load)
+        self._load = LoadMeter(self._counts, lambda: self._health.ill, config.node.capacity, self.gossip.carry)
         self.relay = Relay(context, self.gossip, config, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
 
@@ -171,8 +171,9 @@ class Node:
         await self.gossip.stop()
 
     def _counts(self) -> Counts:
-        relays = sum(link.direction == "out" for link in self.relay.links)
-        return Counts(len(self.fanout), len(self.streams), relays, sent=self.fanout.sent)
+        relay, received, players = self.relay, self.catalog.budget.taken, len(self.fanout)
+        relays = sum(link.direction == "out" for link in relay.links)
+        return Counts(players, len(self.streams), relays, received, self.fanout.sent + relay.sent, relay.brought)
 
     def _checks(self, rtmp: socket.socket, http: socket.socket) -> list[Check]:
         """Of what this node may fall ill."""

@@ -1,7 +1,10 @@
 """Links: what this node measures of the way to each peer, and tells a few of in every heartbeat."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from mesh.gossip.member import Link
-from mesh.gossip.message import Ping, Pong
+from mesh.gossip.message import Beat, Ping, Pong
 from mesh.gossip.roster import Peer, Roster
 
 TOLD = 4
@@ -10,14 +13,18 @@ EVERY = 2
 """Beats from one ping to the next."""
 SMOOTHING = 8
 """A longer RTT than known counts one part in so many, a shorter one at once: queues are not distance."""
+STEADY = 8
+"""How far a round trip is from the one before counts one part in so many of the jitter."""
 
 
 class Links:
-    """Round-trip times and losses, measured by pinging one peer per heartbeat."""
+    """Round-trip times, their jitter, and losses, measured by pinging one peer per heartbeat."""
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
         self._pings: dict[str, tuple[int, float]] = {}
+        self._last: dict[str, float] = {}
+        """The last round trip to each peer, as it was."""
         self._turn = 0
 
     def ping(self, peer: Peer, now: float) -> None:
@@ -33,20 +40,30 @@ class Links:
             return False
         del self._pings[peer.id]
         rtt = 1000 * (now - sent)
-        old = self._roster.links.get(peer.id)
-        if old and rtt > old.rtt_ms:
-            rtt = old.rtt_ms + (rtt - old.rtt_ms) / SMOOTHING
-        self._roster.links[peer.id] = Link(rtt, round(peer.pulse.loss, 3))
+        old = self._roster.links.get(peer.id, Link(rtt, 0.0))
+        jitter = old.jitter_ms + (abs(rtt - self._last.get(peer.id, rtt)) - old.jitter_ms) / STEADY
+        self._last[peer.id] = rtt
+        smooth = min(rtt, old.rtt_ms + (rtt - old.rtt_ms) / SMOOTHING)
+        self._roster.links[peer.id] = Link(smooth, round(peer.pulse.loss, 3), round(jitter, 3), old.bps)
         return True
 
-    def turn(self, now: float) -> tuple[tuple[bytes, int, int], ...]:
-        """Ping the next peer, if it is time to, and return the links that the next beat tells of."""
+    def carry(self, bps: Mapping[str, int]) -> None:
+        """What streams from each peer bring at present."""
+        for id, link in self._roster.links.items():
+            if link.bps != (now := bps.get(id, 0)):
+                self._roster.links[id] = replace(link, bps=now)
+
+    def tell(self, beat: Beat, now: float) -> Beat:
+        """Ping the next peer, if it is time to, and let the next beat tell of some links."""
+        self._last = {id: rtt for id, rtt in self._last.items() if id in self._roster.links}
         peers = [peer for peer in self._roster.living() if peer.route]
         if not peers:
-            return ()
+            return beat
         self._turn += 1
         if self._turn % EVERY == 0:
             self.ping(peers[self._turn // EVERY % len(peers)], now)
         told = [peers[(TOLD * self._turn + n) % len(peers)].id for n in range(min(TOLD, len(peers)))]
         links = [(id, self._roster.links[id]) for id in told if id in self._roster.links]
-        return tuple([(bytes.fromhex(id), int(100 * link.rtt_ms), int(1000 * link.loss)) for id, link in links])
+        rows = [(bytes.fromhex(id), int(100 * link.rtt_ms), int(1000 * link.loss)) for id, link in links]
+        ways = [(int(100 * link.jitter_ms), link.bps // 1000) for _, link in links]
+        return replace(beat, links=tuple(rows), ways=tuple(ways))

@@ -79,8 +79,8 @@ class Membership:
         self._dialing = Dialing(lambda id: self._introductions.in_touch(id), random, now)
         self._suspicion = Suspicion(self._roster, self._dialing, now)
         self._sync = Synchronization(self._roster, self._dialing)
-        self._links = Links(self._roster)
-        self._farewell = Farewell(self._roster, self._suspicion, self._links)
+        self.links = Links(self._roster)
+        self._farewell = Farewell(self._roster, self._suspicion, self.links)
         self._introductions = Introductions(
             self._roster, self._dialing, self._suspicion, mesh, oldest, self._make_beat, self._answered
         )
@@ -108,7 +108,7 @@ class Membership:
             Sync: self._sync.compare,
             Known: self._sync.known,
             Ping: self._ping,
-            Pong: self._links.pong,
+            Pong: self.links.pong,
             AskAge: self._suspicion.ask_age,
             Age: self._suspicion.age,
         }
@@ -250,7 +250,7 @@ class Membership:
         self._answers += 1
         self._sync.contact(peer, not self.joined, now)
         self._sync.pull(peer, now)
-        self._links.ping(peer, now)
+        self.links.ping(peer, now)
 
     def _say(self, now: float) -> None:
         """Tell a change of our own state at once, also to those who are about to subscribe."""
@@ -266,7 +266,7 @@ class Membership:
         me = replace(self._roster.me, load=self._load())
         self._roster.tables.set_member(me)
         self._roster.tick(now)
-        beat = replace(self._make_beat(now), links=self._links.turn(now))
+        beat = self.links.tell(self._make_beat(now), now)
         self._roster.outbox.publish(beat)
         self._beat_at = now + beat.period_ms / 1000 * self._random.uniform(1 - JITTER, 1 + JITTER)
 

@@ -56,6 +56,8 @@ class Beat:
     load: Load
     links: tuple[tuple[bytes, int, int], ...] = ()
     """Some of the links it measured, in turn: peer, RTT in 0.01 ms, loss in 1/1000."""
+    ways: tuple[tuple[int, int], ...] = ()
+    """More of each of these links: jitter in 0.01 ms, throughput in kb/s."""
 
 
 @message(2)
@@ -246,3 +248,5 @@ def check_beat(beat: Beat) -> None:
         raise WireError(f"beat says ill {beat.load.ill[:80]!r}, expected no more than {MOST_ILL} printable characters")
     if len(beat.links) > 16 or any(len(peer) != 16 or rtt < 0 or loss < 0 for peer, rtt, loss in beat.links):
         raise WireError("beat has links out of range")
+    if len(beat.ways) > len(beat.links) or any(min(way) < 0 for way in beat.ways):
+        raise WireError("beat has ways out of range")

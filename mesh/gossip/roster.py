@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain, repeat
 from random import Random
 
 from mesh.config import Address
@@ -181,9 +182,9 @@ class Roster:
         """Take what changes with every heartbeat, silently."""
         old = peer.member
         peer.says = STATES[beat.state]
-        for raw, rtt, loss in beat.links:
+        for (raw, rtt, loss), (jitter, kbps) in zip(beat.links, chain(beat.ways, repeat((0, 0))), strict=False):
             if (id := raw.hex()) in self.tables.members:
-                peer.links[id] = Link(rtt / 100, loss / 1000)
+                peer.links[id] = Link(rtt / 100, loss / 1000, jitter / 100, 1000 * kbps)
         peer.member = Member(old.card, old.status, beat.load, peer.links, old.address, old.born)
         self.tables.set_member(peer.member)
 

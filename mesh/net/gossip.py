@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import random
 import secrets
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from random import Random
 from typing import Any
 
 import zmq
@@ -65,11 +65,8 @@ class Gossip:
         """Set when the tables are complete, or there is nobody to complete them from."""
         self.security = Security(state, read_secrets(config), config.mesh.insecure)
         """Who may connect; also to other sockets of this context that nodes connect to each other."""
-        self._config = config
-        self._state = state
-        self._context = context
-        self._clients = rtmp, http
-        self._load = load
+        self._config, self._state, self._context = config, state, context
+        self._clients, self._load = (rtmp, http), load
         self._whereabouts = Whereabouts(config.mesh)
         self._membership: Membership
         self._wires: Wires
@@ -109,7 +106,7 @@ class Gossip:
             self._wires.close()
             self._state.close()
             raise
-        mesh, dice = self._config.mesh.name, random.Random(secrets.randbits(64))
+        mesh, dice = self._config.mesh.name, Random(secrets.randbits(64))
         self._membership = Membership(card, mesh, dice, self._now(), self._load)
         self._alarm = Alarm(self._membership, self._flush)
         self._running = asyncio.create_task(self._run())
@@ -159,6 +156,10 @@ class Gossip:
         """Tell all whether this node wants to be rid of its clients."""
         self._membership.drain(on, self._now())
         self._flush()
+
+    def carry(self, bps: Mapping[str, int]) -> None:
+        """Note what streams from each peer bring at present."""
+        self._membership.links.carry(bps)
 
     def send(self, peer: str, message: Any) -> bool:
         """Send a message to one node; False if there is no way to it."""
@@ -257,9 +258,8 @@ class Gossip:
 
     async def _run(self) -> None:
         """What goes on beside messages and timers."""
-        discovery = Discovery(self._config.mesh, self._state, self.tables, self._dial)
         async with asyncio.TaskGroup() as self._tasks:
-            self._spawn(discovery.run())
+            self._spawn(Discovery(self._config.mesh, self._state, self.tables, self._dial).run())
             self._spawn(self._whereabouts.run(self._moved))
             while True:
                 await asyncio.sleep(TIDY_S)

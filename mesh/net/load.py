@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psutil
@@ -32,16 +33,29 @@ class Counts(NamedTuple):
     """Bytes from publishers and other nodes."""
     sent: int = 0
     """Bytes to players and other nodes."""
+    brought: Mapping[str, int] = MappingProxyType({})
+    """Those of the bytes received that came from other nodes, by their ids."""
 
 
 class LoadMeter:
     """Measures once each half second."""
 
-    def __init__(self, counts: Callable[[], Counts], ill: Callable[[], str] = str, capacity_bps: int = 0) -> None:
-        """`ill` says what the node suffers from; the capacity is that of the fastest interface if none is given."""
+    def __init__(
+        self,
+        counts: Callable[[], Counts],
+        ill: Callable[[], str] = str,
+        capacity_bps: int = 0,
+        carry: Callable[[Mapping[str, int]], None] = lambda bps: None,
+    ) -> None:
+        """`ill` says what the node suffers from, `carry` is told what each other node brings.
+
+        The capacity is that of the fastest interface if none is given.
+        """
         self._counts = counts
         self._ill = ill
         self._capacity_bps = capacity_bps
+        self._carry = carry
+        self._brought: dict[str, int] = {}
         self._lag_s = 0.0
         self._lags = deque([0.0], maxlen=LAGS)
         self._carried = (0.0, 0, 0, 0, 0)
@@ -97,10 +111,12 @@ class LoadMeter:
         nics = [counters for name, counters in psutil.net_io_counters(pernic=True).items() if outward(name)]
         carried = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics)
         then, *before = self._carried
+        brought, self._brought = self._brought, dict(counts.brought)
         self._carried = (now, *carried, counts.received, counts.sent)
         if not then or now <= then:
             return 0, 0
         rates = [int((new - old) * 8 / (now - then)) for new, old in zip(self._carried[1:], before, strict=True)]
+        self._carry({id: int((new - brought.get(id, 0)) * 8 / (now - then)) for id, new in self._brought.items()})
         received, sent, taken, served = [max(rate, 0) for rate in rates]
         return max(received, taken), max(sent, served)
 

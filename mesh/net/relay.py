@@ -77,6 +77,10 @@ class Relay:
         """`find` gives this node's log of a stream."""
         self.dropped: Counter[str] = Counter()
         """Media that was not taken, by reason."""
+        self.brought: Counter[str] = Counter()
+        """Bytes of media, by the node they came from."""
+        self.sent = 0
+        """Bytes of media to other nodes."""
         self._context = context
         self._peers = peers
         self._config = config
@@ -241,6 +245,7 @@ class Relay:
         elif (feeder := fetch.follower.feeder(media.link)) and not self._peers.security.proves(parts[0], feeder):
             self.dropped["forged"] += 1
         else:
+            self.brought[feeder or fetch.supplier] += sum(map(len, parts))
             fetch.follower.receive_media(media, run, frames, asyncio.get_running_loop().time())
             fetch.settle()
 
@@ -259,6 +264,7 @@ class Relay:
             link, pack, parts = delivery
             if self._pushes.send(link.peer, parts, pack.size):
                 self._supplier.sent(delivery, now)
+                self.sent += pack.size
             else:
                 self._supplier.blocked(delivery, now)
             now = loop.time()

@@ -54,6 +54,8 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        self.taken = 0
+        """Payload that was ever put into them."""
         self._logs: set[StreamLog] = set()
 
     def join(self, log: "StreamLog") -> None:
@@ -172,6 +174,7 @@ class StreamLog:
         size = len(frame.payload) + OVERHEAD
         self.size += size
         self._budget.used += size
+        self._budget.taken += size - OVERHEAD
         if self._can_start(frame):
             self._entries.append(Entry(offset, self._headers))
             self._forget_old(frame.dts)

@@ -34,6 +34,8 @@ BAD_BEATS = [
     {"links": ((bytes(15), 1, 1),)},
     {"links": ((bytes(16), -1, 1),)},
     {"links": ((bytes(16), 1, 1),) * 17},
+    {"ways": ((1, 1),)},
+    {"links": ((bytes(16), 1, 1),), "ways": ((-1, 1),)},
 ]
 
 
@@ -55,7 +57,9 @@ def test_a_message_cut_short_is_an_error(case):
 
 
 def test_a_beat_is_small_and_a_comparison_of_a_thousand_members_fits():
-    assert len(encode(beat(links=((bytes(16), 34500, 1000),) * 4, digest=(1 << 64) - 1))) < 200
+    assert (
+        len(encode(beat(links=((bytes(16), 34500, 1000),) * 4, ways=((90, 99_000),) * 4, digest=(1 << 64) - 1))) < 200
+    )
     rows = tuple([(card(number).id, card(number).boot, 1 << 20, 1 << 20) for number in range(1000)])
     assert len(encode(Sync(rows, last=True))) < MAX_MESSAGE
 

@@ -8,7 +8,8 @@ import pytest
 from mesh.net import load
 from mesh.net.addresses import outward
 from mesh.net.load import LAGS, Counts, LoadMeter
-from tests.net.asynctest import until
+from tests.net.asynctest import asynctest, until
+from tests.net.nodes import HEADERS, Poster, RTMPClient, gop, meshed, picture
 
 PERIOD_S = 0.1
 
@@ -68,3 +69,24 @@ def test_one_hiccup_of_the_loop_is_no_lag_but_a_loop_that_is_always_late_is() ->
     measured(meter, *[0.2] * LAGS)
     assert meter.load.loop_lag_ms >= 150
     assert meter.load.loop_lag_ms == pytest.approx(1000 * median(meter._lags), abs=0.1)
+
+
+@asynctest
+async def test_what_a_node_takes_from_publishers_and_feeds_to_others_is_its_load(tmp_path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        poster = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(lambda: b.gossip.tables.leader("live/x"))
+        player = await RTMPClient.play(b, "live/x")
+        await player.tags(8)
+        big, here, there = b"\x27\x01\0\0\0" + bytes(20_000), a.gossip.id, b.gossip.id
+
+        def measured() -> bool:
+            poster.feed(picture(8)._replace(payload=big))
+            link = b.gossip.tables.members[there].links.get(here)
+            loads = [b.gossip.tables.members[id].load for id in (here, there)]
+            carried = all(load.rx_bps > 1_000_000 < load.tx_bps for load in loads)
+            return carried and [load.relays for load in loads] == [1, 0] and link is not None and link.bps > 1_000_000
+
+        await until(measured)
+        for seen in (a, b):
+            await until(lambda seen=seen: seen.gossip.tables.members[there].links[here].bps > 0)
