@@ -28,12 +28,13 @@ class Intake:
     """All sockets that are read here."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self._epoll: select.epoll
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
 
     def start(self) -> None:
         """Read from now on."""
+        self._epoll = select.epoll()
         asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._read)
 
     def stop(self) -> None:
