@@ -28,15 +28,15 @@ class RoamingPublisher:
         self._urls = cycle(urls)
         self._tags = tags
         self._headers: list[Tag] = []
+        self._began = time.perf_counter()
 
     async def run(self) -> None:
-        """Publish until there are no more frames."""
-        began = time.perf_counter()
+        """Publish until there are no more frames. Two that were made at once send the same at the same time."""
         ingest: Ingest | None = None
         opening = asyncio.create_task(self._open())
         try:
             for tag in self._tags:
-                await asyncio.sleep(began + tag.timestamp / 1000 - time.perf_counter())
+                await asyncio.sleep(self._began + tag.timestamp / 1000 - time.perf_counter())
                 if tag.config:
                     self._headers.append(tag)
                 elif ingest is None and tag.keyframe and opening.done():

@@ -1,0 +1,172 @@
+"""Every fault on a star of replicas and on a chain of them: what each player lost, counted frame by frame."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import synthetic
+from tests.e2e.cluster import PATIENCE_S, Cluster, Node, wait_until
+from tests.e2e.flv import Tag
+from tests.e2e.network import HERE, Network, available
+from tests.e2e.roaming import RoamingPlayer, RoamingPublisher
+from tests.e2e.tasks import asynctest, running
+
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
+
+FRESH = 100
+"""Frames that a player must have got since the fault: some two seconds."""
+ALIGNED_S = 5.0
+"""What two GOPs of a second publisher, and its joining before them, take."""
+SHAPES = {"star": {"b": "a", "c": "a", "d": "a"}, "chain": {"b": "a", "c": "b", "d": "c"}}
+"""Who feeds whom."""
+
+
+@dataclass
+class Scene:
+    """A leader a, and its replicas b, c and d."""
+
+    network: Network
+    nodes: dict[str, Node]
+    shape: dict[str, str]
+
+
+async def source_killed(scene: Scene) -> None:
+    scene.nodes["b"].kill()
+
+
+async def source_stopped(scene: Scene) -> None:
+    scene.nodes["b"].signal(signal.SIGSTOP)
+
+
+async def source_drained(scene: Scene) -> None:
+    scene.nodes["b"].signal(signal.SIGTERM)
+
+
+async def link_cut(scene: Scene) -> None:
+    scene.network.cut("c", ["a", "b"])
+
+
+async def link_reset(scene: Scene) -> None:
+    scene.network.reset("c", ["a", "b", "d"])
+
+
+async def link_held(scene: Scene) -> None:
+    scene.network.shape("c", ["a", "b"], held=True)
+    await asyncio.sleep(1)
+    scene.network.heal()
+
+
+async def link_thin(scene: Scene) -> None:
+    scene.network.shape("c", ["a", "b", "d"], rate_kbps=150)
+    await asyncio.sleep(6)
+    scene.network.heal()
+
+
+async def publisher_returned(scene: Scene) -> None:
+    scene.network.reset(HERE, "a")  # to the same node, or the next if that is not ready for it
+
+
+async def leader_killed(scene: Scene) -> None:
+    scene.nodes["a"].kill()
+
+
+async def leader_stopped(scene: Scene) -> None:
+    scene.nodes["a"].signal(signal.SIGSTOP)
+
+
+async def leader_cut_off(scene: Scene) -> None:
+    scene.network.cut("a", scene.network.hosts)
+
+
+Fault = Callable[[Scene], Awaitable[None]]
+FAULTS: list[tuple[Fault, str, int]] = [
+    *((fault, "b", 1) for fault in (source_killed, source_stopped, source_drained)),
+    *((fault, "", 1) for fault in (link_cut, link_reset, link_held, link_thin, publisher_returned)),
+    *((fault, "a", copies) for fault in (leader_killed, leader_stopped, leader_cut_off) for copies in (1, 2)),
+]
+"""What happens, whose players do not count, and to how many nodes the stream is published."""
+
+
+def fed(node: Node) -> dict[str, str]:
+    """Who feeds each replica, as a node knows it."""
+    row = node.stream("live/x") or {"replicas": []}
+    return {replica["node"]: replica["supplier"] for replica in row["replicas"]}
+
+
+async def until(holds: Callable[[], object], what: str) -> None:
+    await asyncio.to_thread(wait_until, holds, what, 3 * PATIENCE_S)
+
+
+Start = Callable[[RoamingPlayer], Awaitable[None]]
+
+
+async def shaped(scene: Scene, players: dict[str, RoamingPlayer], start: Start) -> None:
+    """Let them play, each from a replica that is fed as its shape says: others cannot be reached while it joins."""
+    for name, supplier in scene.shape.items():
+        scene.network.cut(name, [other for other in scene.nodes if other not in (name, supplier)])
+        await start(players[name])
+        await until(lambda name=name: len(players[name].arrivals) > FRESH, f"{name} plays")
+        scene.network.heal()
+    await until(lambda: fed(scene.nodes["a"]) == scene.shape, f"a {scene.shape}")
+
+
+async def played_on(players: Iterable[RoamingPlayer]) -> None:
+    """Wait until each has got some frames more."""
+    wanted = [(player, len(player.arrivals) + FRESH) for player in players]
+    await until(lambda: all(len(player.arrivals) > count for player, count in wanted), "they play on")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fault, spared, copies", FAULTS)
+@asynctest(400)
+async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fault, spared, copies):
+    settings = {"stream__standby": "true", "stream__hold_s": "10"}
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network(*"abcd"))
+        cluster = stack.enter_context(Cluster(tmp_path, network, **settings))
+        nodes = cluster.start(*"abcd")
+        urls = [f"{node.rtmp}/live/x" for node in nodes]
+        publishers = [RoamingPublisher(order, synthetic.stream(1000)) for order in (urls, urls[3:] + urls[:3])[:copies]]
+        players = {node.name: RoamingPlayer([f"{node.http}/live/x.flv?wait=5&redirect=0"]) for node in nodes}
+        scene = Scene(network, cluster.nodes, SHAPES[shape])
+
+        async def start(each: RoamingPlayer | RoamingPublisher) -> None:
+            await stack.enter_async_context(running(each.run()))
+
+        await start(publishers[0])
+        await until(lambda: nodes[0].stream("live/x"), "a leads")
+        await start(players["a"])
+        await shaped(scene, players, start)
+        if copies > 1:
+            await start(publishers[1])
+            await until(lambda: nodes[0].stream("live/x")["standby"], "another waits")
+            await asyncio.sleep(ALIGNED_S)
+        counted = [player for name, player in players.items() if name != spared]
+        before = max(player.arrivals[-1].at for player in counted)
+        await fault(scene)
+        await played_on(counted)
+        sent = max((publisher.sent for publisher in publishers), key=len)
+        row = f"{fault.__name__.replace('_', ' ')}, {shape}, {copies}: {verdict(counted, sent, before)}"
+        network.heal()
+        for node in nodes:
+            node.signal(signal.SIGCONT)
+    with capsys.disabled():
+        print(f"\n{row}")
+
+
+def verdict(players: list[RoamingPlayer], sent: list[Tag], since: float) -> str:
+    """What the players saw of it, and that nothing came twice, in disorder or unsent."""
+    reports = [report for player in players for report in player.reports(sent)]
+    for report in reports:
+        assert not (report.doubled or report.disordered or report.unknown), report
+        assert report.longest_step_ms >= 0, report
+    lost = max(len(report.lost) for report in reports)
+    stall = max(player.longest_stall_s(since - 1) for player in players)
+    step = max(report.longest_step_ms for report in reports)
+    ended = sum(player.disconnects for player in players)
+    return f"lost {lost}, stall {stall:.2f} s, longest step {step} ms, {ended} disconnected"
