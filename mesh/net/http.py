@@ -25,12 +25,13 @@ from mesh.control.url import stream_url
 from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.gossip.member import Status
 from mesh.media import amf0, flv
-from mesh.media.frame import Frame, Kind
+from mesh.media.frame import Entry, Frame, Kind
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
 from mesh.net.request import COOKIE, ask, wait_s
 from mesh.net.stream import Stream
 from mesh.net.streams import Streams
+from mesh.stream import resume
 from mesh.stream.catalog import checked_key
 from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Format, Rendition
 
@@ -113,7 +114,9 @@ class Media:
             raise web.HTTPFound(self._location(request, wish, placed), headers=CORS)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
-        return await (self._play_websocket if websocket else self._play_flv)(request, wish, placed)
+        with refusals():
+            place = await placed.resumed(request.query.get("offset"))
+        return await (self._play_websocket if websocket else self._play_flv)(request, wish, placed, place)
 
     async def expect(self, request: web.Request) -> None:
         """Decide before the body comes: who sends `Expect: 100-continue` waits for the answer, and follows a 307."""
@@ -169,17 +172,23 @@ class Media:
         query = request.rel_url.update_query(more).query
         return stream_url(tables.members[redirect.node], wish.stream, wish.proto, tables, asked_host(request), query)
 
-    async def _play_flv(self, request: web.Request, wish: Request, stream: Stream) -> web.StreamResponse:
-        farewell = partial(self._onward, request, wish, stream, FLV)
-        async with self._serving(request, stream.rendition(FLV), farewell, HEAD):
+    async def _play_flv(
+        self, request: web.Request, wish: Request, stream: Stream, place: Entry | None
+    ) -> web.StreamResponse:
+        farewell, told = partial(self._onward, request, wish, stream, FLV), resume.told(stream.log, place)
+        head = HEAD[:-2] + "".join(f"{name}: {value}\r\n" for name, value in told.items()).encode() + b"\r\n"
+        async with self._serving(request, stream.rendition(FLV), farewell, head, place):
             await asyncio.get_running_loop().create_future()
         raise AssertionError("cancelled when the client goes")
 
-    async def _play_websocket(self, request: web.Request, wish: Request, stream: Stream) -> web.StreamResponse:
+    async def _play_websocket(
+        self, request: web.Request, wish: Request, stream: Stream, place: Entry | None
+    ) -> web.StreamResponse:
         websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
+        websocket.headers.update(resume.told(stream.log, place))
         await websocket.prepare(request)
         farewell = partial(self._onward, request, wish, stream, WEBSOCKET_FLV, NORMAL_CLOSURE)
-        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell) as player:
+        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell, place=place) as player:
             async for message in websocket:
                 # Pongs go through the fan-out too: no message may be cut by another.
                 if message.type == WSMsgType.PING:
@@ -199,8 +208,9 @@ class Media:
 
     @asynccontextmanager
     async def _serving(
-        self, request: web.Request, rendition: Rendition, farewell: Callable[[], bytes], head: bytes = b""
-    ) -> AsyncIterator[Player]:
+        self, request: web.Request, rendition: Rendition, farewell: Callable[[], bytes], head: bytes = b"",
+        place: Entry | None = None,
+    ) -> AsyncIterator[Player]:  # fmt: skip
         """Have the fan-out serve this connection; the handler is cancelled when either side ends it."""
         transport = request.transport
         assert transport
@@ -217,6 +227,8 @@ class Media:
         sock.setblocking(False)
         player = Player(sock, rendition, closed, farewell)
         player.control = head
+        if place:
+            player.control, player.offset = head + rendition.opening(place), place.offset
         log.info("%s plays %s as %s", client, key, request.scheme)
         self._fanout.add(player)
         try:

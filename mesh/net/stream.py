@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from mesh.config import StreamConfig
 from mesh.gossip.member import Lead, LeadState
 from mesh.gossip.tables import Tables
+from mesh.media.frame import Entry
 from mesh.net.claim import Claims
 from mesh.net.ends import AWAY
 from mesh.net.fanout import Fanout
@@ -19,12 +20,15 @@ from mesh.net.leadership import Leadership, Spawn
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.replica import Replication
+from mesh.stream import resume
 from mesh.stream.catalog import Catalog
 from mesh.stream.end import End
 from mesh.stream.rendition import Format, Rendition
 
 log = logging.getLogger("mesh.stream")
 
+ENTRY_S, STEP_S = 2.0, 0.02
+"""How long a player who asks where it is waits for a place to start, and how often that is looked for."""
 FLOWS_S = 0.3
 """A stream that had a frame in this time still has its source."""
 SILENT_S = 1.0
@@ -92,6 +96,20 @@ class Stream:
         if form not in self._renditions:
             self._renditions[form] = Rendition(self.log, form)
         return self._renditions[form]
+
+    async def resumed(self, offset: str | None) -> Entry | None:
+        """Where a player starts who says where it was, or asks where it is; None for all others, who say nothing.
+
+        Raises `StreamError` if that is no position.
+        """
+        if offset is None:
+            return None
+        position = resume.read(offset)
+        for _ in range(round(ENTRY_S / STEP_S)):
+            if self.log.entry:
+                break
+            await asyncio.sleep(STEP_S)
+        return resume.place(self.log, position)
 
     def publish(self, close: Callable[[str], None], ends: Mapping[str, End]) -> Publication:
         """Lead it, after it was claimed, in an epoch after all these; `close` hangs up on the publisher, saying why."""

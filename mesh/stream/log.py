@@ -110,6 +110,10 @@ class StreamLog:
         """The newest keyframe (without video: the newest frame), where a player starts."""
         return self._entries[-1] if self._entries else None
 
+    def entry_before(self, offset: int) -> Entry | None:
+        """The last place to start that is no later than this."""
+        return next((entry for entry in reversed(self._entries) if entry.offset <= offset), None)
+
     @property
     def headers(self) -> tuple[Frame, ...]:
         """The metadata and sequence headers in force at the head."""

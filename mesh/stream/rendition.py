@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mesh.media import flv
-from mesh.media.frame import Frame, Kind
+from mesh.media.frame import Entry, Frame, Kind
 from mesh.stream.log import START, StreamLog
 
 NEVER = 1 << 64
@@ -78,6 +78,14 @@ class Rendition:
         except KeyError:
             piece = self._pieces[offset] = self._make(offset)
             return piece
+
+    def opening(self, place: Entry) -> bytes:
+        """What a player that starts at a place gets before its frames."""
+        kinds = {header.kind for header in place.headers} | self.log.kinds
+        parts = [self._format.preamble(Kind.AUDIO in kinds, Kind.VIDEO in kinds)]
+        for header in place.headers:
+            parts += self._format.encode(header, 0 if header.kind == Kind.META else header.dts)
+        return b"".join(parts)
 
     def forget(self) -> None:
         """Keep no piece: nobody reads."""

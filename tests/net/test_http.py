@@ -21,6 +21,7 @@ from tests.net.nodes import (
     Poster,
     RTMPClient,
     footprint,
+    get,
     gop,
     http,
     meshed,
@@ -472,3 +473,45 @@ async def test_what_is_no_http_is_closed_with_one_line_of_log(tmp_path: Path, ca
     assert caplog.records
     for record in caplog.records:
         assert record.levelname == "WARNING" and not record.exc_info and "\n" not in record.getMessage()
+
+
+async def placed(node: Node, offset: str) -> tuple[Player, str, int]:
+    """A player who asks where he is: with his position and the number of headers that he gets first."""
+    player = await Player.ask(http(node), f"GET /live/x.flv?redirect=0&offset={offset}")
+    told = next(line for line in (await player.head()).splitlines() if line.startswith("X-Mesh-Position: "))
+    position, headers = told.removeprefix("X-Mesh-Position: ").split("; headers=")
+    return player, position, int(headers)
+
+
+@asynctest
+async def test_a_player_goes_on_at_another_node_where_he_was(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0), *gop(5))
+        await written(a, "live/x", 13)
+        await until(lambda: b.gossip.tables.leader("live/x"))
+        player, position, headers = await placed(b, "")
+        assert payloads(await player.tags(8)) == payloads([*HEADERS, *gop(5)]) and headers == 3
+        player.abort()
+        epoch, leader, number = position.split(".")
+        assert (epoch, leader) == ("1", a.gossip.id)
+        publisher.feed(*gop(10))
+        await written(a, "live/x", 18)
+        # He had three frames, so he asks for the next.
+        player, again, headers = await placed(a, f"{epoch}.{leader}.{int(number) + 3}")
+        assert again == f"{epoch}.{leader}.{int(number) + 3}"
+        assert payloads(await player.tags(10)) == payloads([*HEADERS, *gop(5)[3:], *gop(10)])
+        assert (await get(a, "/live/x.flv?offset=7"))[0] == 400
+
+
+@asynctest
+async def test_a_player_of_a_websocket_goes_on_where_he_was(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,), aiohttp.ClientSession() as session:
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0), *gop(5))
+        await written(a, "live/x", 13)
+        url = f"ws://127.0.0.1:{http(a)}/live/x.flv?offset=1.{a.gossip.id}.5"
+        async with session.ws_connect(url) as websocket:
+            assert "X-Mesh-Position" in websocket._response.headers
+            reader, got = flv.Reader(), []
+            while len(got) < 3 + 8:
+                got += reader.feed((await websocket.receive()).data)
+            assert payloads(got) == payloads([*HEADERS, *gop(0)[2:], *gop(5)])
