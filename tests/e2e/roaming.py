@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from itertools import cycle, pairwise
+from itertools import cycle, pairwise, takewhile
 
 from tests.e2e.compare import Comparison, compare
 from tests.e2e.flv import Tag
@@ -72,6 +72,13 @@ class RoamingPublisher:
         except FAILURES:
             return False
         return True
+
+
+def sent_by(publishers: Iterable[RoamingPublisher], tags: Iterable[Tag]) -> list[Tag]:
+    """What any of these sent of the same tags, in their order."""
+    known = {tag for publisher in publishers for tag in publisher.sent}
+    last = max(tag.timestamp for tag in known)
+    return [tag for tag in takewhile(lambda tag: tag.timestamp <= last, tags) if tag in known]
 
 
 class RoamingPlayer:

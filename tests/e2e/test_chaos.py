@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.e2e.chaos import Chaos
 from tests.e2e.cluster import Cluster, Node, wait_until
 from tests.e2e.flv import Tag
 from tests.e2e.network import Network, available
-from tests.e2e.roaming import RoamingPlayer, RoamingPublisher
+from tests.e2e.roaming import RoamingPlayer, RoamingPublisher, sent_by
 from tests.e2e.tasks import asynctest, running
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -53,13 +53,6 @@ def publisher(nodes: list[Node], key: str) -> RoamingPublisher:
 
 def frames(key: str) -> Iterator[Tag]:
     return synthetic.stream(1e6, seed=ord(key[0]))
-
-
-def sent(key: str, publishers: list[RoamingPublisher]) -> list[Tag]:
-    """What any of those who publish the same has sent, in order."""
-    known = {tag for each in publishers for tag in each.sent}
-    last = max(tag.timestamp for tag in known)
-    return [tag for tag in takewhile(lambda tag: tag.timestamp <= last, frames(key)) if tag in known]
 
 
 def files(node: Node) -> int:
@@ -100,7 +93,7 @@ async def test_after_chaos_all_streams_live_everywhere_and_nothing_has_leaked(tm
             for (node, key), player in zip(watched, players, strict=True):
                 print(f"{node.name} {key}: {player.disconnects} disconnects, stall {player.longest_stall_s():.1f} s")
         for (node, key), player in zip(watched, players, strict=True):
-            for report in player.reports(sent(key, publishers[key])):
+            for report in player.reports(sent_by(publishers[key], frames(key))):
                 assert not (report.doubled or report.disordered or report.unknown), f"{node.name} {key}: {report}"
                 assert report.longest_step_ms >= 0, f"{node.name} {key}: {report}"
         for node in nodes:

@@ -13,13 +13,14 @@ from tests.e2e import synthetic
 from tests.e2e.cluster import PATIENCE_S, Cluster, Node, wait_until
 from tests.e2e.flv import Tag
 from tests.e2e.network import HERE, Network, available
-from tests.e2e.roaming import RoamingPlayer, RoamingPublisher
+from tests.e2e.roaming import RoamingPlayer, RoamingPublisher, sent_by
 from tests.e2e.tasks import asynctest, running
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
 
 FRESH = 100
 """Frames that a player must have got since the fault: some two seconds."""
+LASTS_S = 1000
 ALIGNED_S = 5.0
 """What two GOPs of a second publisher, and its joining before them, take."""
 SHAPES = {"star": {"b": "a", "c": "a", "d": "a"}, "chain": {"b": "a", "c": "b", "d": "c"}}
@@ -131,7 +132,9 @@ async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fau
         cluster = stack.enter_context(Cluster(tmp_path, network, **settings))
         nodes = cluster.start(*"abcd")
         urls = [f"{node.rtmp}/live/x" for node in nodes]
-        publishers = [RoamingPublisher(order, synthetic.stream(1000)) for order in (urls, urls[3:] + urls[:3])[:copies]]
+        publishers = [
+            RoamingPublisher(order, synthetic.stream(LASTS_S)) for order in (urls, urls[3:] + urls[:3])[:copies]
+        ]
         players = {node.name: RoamingPlayer([f"{node.http}/live/x.flv?wait=5&redirect=0"]) for node in nodes}
         scene = Scene(network, cluster.nodes, SHAPES[shape])
 
@@ -150,7 +153,7 @@ async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fau
         before = max(player.arrivals[-1].at for player in counted)
         await fault(scene)
         await played_on(counted)
-        sent = max((publisher.sent for publisher in publishers), key=len)
+        sent = sent_by(publishers, synthetic.stream(LASTS_S))
         row = f"{fault.__name__.replace('_', ' ')}, {shape}, {copies}: {verdict(counted, sent, before)}"
         network.heal()
         for node in nodes:
