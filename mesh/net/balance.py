@@ -12,6 +12,7 @@ from mesh.balance.locality import zone_of
 from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request, place
 from mesh.config import BalanceConfig
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.net.geoip import Places
 from mesh.net.gossip import Gossip
 
 REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
@@ -21,19 +22,21 @@ CAUSES = {StreamNotFound: "not found", StreamTaken: "taken", NoRoom: "no room", 
 class Balance:
     """Places the clients that come to this node, and counts those whom it does not serve itself."""
 
-    def __init__(self, config: BalanceConfig, gossip: Gossip) -> None:
+    def __init__(self, config: BalanceConfig, gossip: Gossip, places: Places) -> None:
+        """`places` tells where in the world an address is, as far as that is known."""
         self.redirects: Counter[tuple[str, str]] = Counter()
         """Clients sent elsewhere, by protocol and reason."""
         self.refusals: Counter[tuple[str, str]] = Counter()
         """Clients sent away, by protocol and reason."""
         self._config = config
+        self._places = places
         self._gossip = gossip
         self._inflight = InFlight()
         self._random = Random()
 
     def zone_of(self, ip: str) -> str:
         """The zone of a client's address; "" if nobody knows."""
-        return zone_of(ip, self._config.zones)
+        return zone_of(ip, self._config.zones, self._places(ip))
 
     def place(self, request: Request) -> Placement:
         """Where a client would go, and why."""

@@ -18,6 +18,7 @@ from mesh.net.balance import Balance
 from mesh.net.claim import Claims
 from mesh.net.ends import Ends
 from mesh.net.fanout import Fanout
+from mesh.net.geoip import places_by
 from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
@@ -42,6 +43,7 @@ class Streams:
         self._open = config.public
         self._catalog = catalog
         self._fanout = fanout
+        self._places = places_by(config.balance.geoip)
         self._streams: dict[str, Stream] = {}
         self._changed = asyncio.Event()
         self.balance: Balance
@@ -54,7 +56,7 @@ class Streams:
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
         self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip, Ends(gossip, self._end))
-        self.balance = Balance(self._config.balance, gossip)
+        self.balance = Balance(self._config.balance, gossip, self._places)
         gossip.watch(self._heard)
 
     @property
