@@ -1,8 +1,8 @@
 """Publication: a publisher's hold on a stream."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 
 from mesh.gossip.member import Lead, LeadState
 from mesh.stream.leader import Leader
@@ -27,7 +27,7 @@ class Publication:
 
     def write(self, kind: int, timestamp: int, payload: bytes) -> None:
         """Take one message. Raises `MediaError` if it cannot be read."""
-        self.leader.write(kind, timestamp, payload, asyncio.get_running_loop().time())
+        self.leader.write(kind, timestamp, payload, monotonic())
 
     def beat(self, now: float, silence_s: float) -> Lead:
         """What to tell the mesh of it now."""

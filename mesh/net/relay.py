@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Container
 from functools import partial
 from random import SystemRandom
+from time import monotonic
 from typing import NamedTuple
 
 import zmq
@@ -159,7 +160,7 @@ class Relay:
     def advanced(self, stream: str) -> None:
         """A log has new frames: feed them to those who follow it."""
         if self._supplier.feeds(stream):
-            self._supplier.advanced(stream, asyncio.get_running_loop().time())
+            self._supplier.advanced(stream, monotonic())
             self._book()
 
     def ended(self, stream: str) -> None:
