@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from time import monotonic
 from typing import Any
 
 from mesh.config import StreamConfig
@@ -25,6 +26,8 @@ log = logging.getLogger("mesh.stream")
 
 GHOST_S = 2.0
 """A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
+CONTEST_S = 5.0
+"""How long a rival may take to answer: connections take a while to recover from a cut."""
 AGAIN_S = 0.25
 """After an attempt to take over that failed."""
 
@@ -59,6 +62,8 @@ class Leadership:
         self._acting = False
         """Whether it is about to take over, or to contest."""
         self._not_before = 0.0
+        self._contesting: float | None = None
+        """Since when it tries to reach a rival."""
 
     @property
     def end(self) -> End:
@@ -72,7 +77,7 @@ class Leadership:
 
     def grown(self) -> None:
         """The stream has had a frame."""
-        self._grown_at = asyncio.get_running_loop().time()
+        self._grown_at = monotonic()  # the loop's time, without a system call to find the loop
         if self.standby:
             self.standby.ahead = 0
 
@@ -168,14 +173,17 @@ class Leadership:
         assert self.publication
         heard = asyncio.get_running_loop().time() - self.publication.heard_at < self._config.silence_s
         verdict = judge(self.publication.lead, heard, rival)
+        if verdict is not Verdict.CONTEST:
+            self._contesting = None
         if verdict is Verdict.YIELD:
             self._yield(rival)
         elif verdict is Verdict.CONTEST:
             self._spawn(self._contest(self.publication, rival))
 
     async def _contest(self, publication: Publication, rival: Lead) -> None:
-        """Take the stream back from a rival, above whatever both sides have."""
+        """Take the stream back from a rival, above whatever both sides have; yield if it does not answer for long."""
         self._acting = True
+        began = self._contesting = self._contesting or asyncio.get_running_loop().time()
         try:
             ends = await self._claims.ends(self._key)
             if self.publication is not publication:
@@ -186,7 +194,8 @@ class Leadership:
                 log.info("%s: taken back from %s", self._key, self._tables.display_name(rival.node))
                 publication.leader.go_on(self._log, lead.epoch, lead.node, max(0, behind_ms))
                 publication.lead = lead
-            elif rival.epoch > publication.lead.epoch:
+                self._contesting = None
+            elif asyncio.get_running_loop().time() - began > CONTEST_S and rival.epoch > publication.lead.epoch:
                 self._yield(rival)
         finally:
             self._acting = False

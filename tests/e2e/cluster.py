@@ -104,16 +104,21 @@ class Node:
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ
             )
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
         """Status and body of a GET; 0 if it cannot be reached."""
         try:
-            with _OPENER.open(self.http + path, timeout=2) as reply:
+            request = urllib.request.Request(self.http + path, method=method)
+            with _OPENER.open(request, timeout=5) as reply:
                 return reply.status, reply.read()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
         except OSError:
             return 0, b""
+
+    def post(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a POST without a body."""
+        return self.get(path, "POST")
 
     def json(self, path: str) -> Any:
         """What the API answers; None if it does not answer 200."""

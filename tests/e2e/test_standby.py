@@ -1,0 +1,116 @@
+"""Streams that are published twice: whatever happens to the leader, nothing is lost and nothing comes twice."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.e2e import synthetic
+from tests.e2e.cluster import Cluster, Node
+from tests.e2e.compare import compare
+from tests.e2e.flv import AUDIO, VIDEO, Tag
+from tests.e2e.player import Player, playing
+from tests.e2e.publisher import Publisher, RTMPIngest
+from tests.e2e.tasks import asynctest, running
+from tests.e2e.test_death import eventually
+
+PATIENCE_S = 3.0
+"""For a machine that is busy with other things: where it is not, no stall is longer than a second."""
+ALIGNED_S = 4.0
+"""What two GOPs of a second, and the joining before them, take."""
+KEY = "live/x"
+
+
+def moving(tags: Iterable[Tag]) -> Iterable[Tag]:
+    """As they are: no payload is like another."""
+    return tags
+
+
+def still(tags: Iterable[Tag]) -> Iterator[Tag]:
+    """The same with a picture that does not move and no sound: every GOP repeats the last."""
+    place = 0
+    for tag in tags:
+        if tag.config or tag.kind not in (AUDIO, VIDEO):
+            yield tag
+        elif tag.kind == AUDIO:
+            yield tag._replace(payload=b"\xaf\x01" + bytes(20))
+        else:
+            place = 0 if tag.keyframe else place + 1
+            yield tag._replace(payload=tag.payload[:5] + b"picture %d" % place)
+
+
+async def doubled(stack: AsyncExitStack, frames: list[Tag], *nodes: Node) -> list[Publisher]:
+    """One encoder that pushes to these nodes, from the same moment on."""
+    ingests = await asyncio.gather(*[RTMPIngest.open(f"{node.rtmp}/{KEY}") for node in nodes])
+    publishers = [Publisher(ingest, frames, 1.0) for ingest in ingests]
+    await stack.enter_async_context(running(*(publisher.run() for publisher in publishers)))
+    for ingest in ingests:
+        stack.callback(ingest.close)
+    return publishers
+
+
+def row(node: Node, field: str) -> object:
+    return (node.stream(KEY) or {field: None})[field]
+
+
+async def leads(stack: AsyncExitStack, frames: list[Tag], *nodes: Node) -> tuple[Node, Node, list[Publisher]]:
+    """Who leads it and who waits, when both have been published to, and the publisher of each."""
+    publishers = await doubled(stack, frames, *nodes)
+    await eventually(lambda: row(nodes[0], "standby"), "one waits")
+    first = next(node for node in nodes if node.name == row(nodes[0], "leader"))
+    other = next(node for node in nodes if node is not first)
+    return first, other, publishers if first is nodes[0] else publishers[::-1]
+
+
+async def assert_seamless(frames: list[Tag], publisher: Publisher, players: Iterable[Player]) -> list[float]:
+    """Each player has every frame once, in order and at its time; how long the longest stall of each was."""
+    stalls = []
+    for player in players:
+        now = publisher.sent[-1].timestamp
+        await player.until(lambda player, now=now: player.frames[-1].timestamp > now + 100, "not all of it")
+        report = compare(frames, player)
+        made = [tag for tag in frames if not (tag.config or tag.end)]
+        missing = [place for place in report.lost if made[place].timestamp < now]
+        assert not (missing or report.doubled or report.disordered or report.unknown), f"{player.url}: {report}"
+        assert report.shifts == {0}, f"{player.url}: {report}"
+        stalls.append(report.longest_stall_s)
+    return stalls
+
+
+FATES: dict[str, Callable[[Node], object]] = {
+    "killed": Node.kill,
+    "told to switch": lambda node: None,
+}
+
+
+@pytest.mark.parametrize(
+    ("fate", "picture"),
+    [
+        ("killed", still),
+        pytest.param("killed", moving, marks=pytest.mark.soak),
+        pytest.param("told to switch", still, marks=pytest.mark.soak),
+        pytest.param("told to switch", moving, marks=pytest.mark.soak),
+    ],
+)
+@asynctest
+async def test_nobody_misses_a_frame_when_the_leader_is(cluster: Cluster, fate: str, picture, capsys):
+    a, b, c = cluster.start("a", "b", "c", stream__standby="true")
+    async with AsyncExitStack() as stack:
+        frames = list(picture(synthetic.stream(60)))
+        first, other, publishers = await leads(stack, frames, a, b)
+        nodes = [other, c] if fate == "killed" else [first, other, c]
+        urls = [f"{node.http}/{KEY}.flv?wait=5&redirect=0" for node in nodes]
+        async with playing(*urls) as players:
+            for player in players:
+                await player.has(10)
+            await asyncio.sleep(ALIGNED_S)
+            FATES[fate](first)
+            if fate == "told to switch":
+                assert c.post(f"/api/v1/streams/{KEY}/switch?node={other.name}")[0] == 200
+            await eventually(lambda: row(c, "leader") == other.name, "the other leads")
+            await asyncio.sleep(1)
+            stalls = await assert_seamless(frames, publishers[1], players)
+    assert max(stalls) < PATIENCE_S, stalls
+    with capsys.disabled():
+        print(f"\nleader {fate}, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost")
