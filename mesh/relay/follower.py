@@ -291,7 +291,7 @@ class Follower:
             self._enter(State.OPEN)
 
     def _grant(self, link: Link) -> None:
-        self._outbox.append((link.supplier, link.credit(self._rtt(link.supplier), self._pace.rate)))
+        self._outbox.append((link.supplier, link.credit(self._rtt(link.supplier), self._pace.peak or self._pace.rate)))
 
     def _enter(self, state: State, reason: str = "") -> None:
         self.state = state

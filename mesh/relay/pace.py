@@ -4,6 +4,8 @@ RATE = 256 << 10
 """Bytes per second, until more is known."""
 MIN_RATE = 16 << 10
 MEASURE_S = 1.0
+DECAY = 0.9
+"""What is left of the peak after a second in which less came."""
 
 
 class Pace:
@@ -16,6 +18,8 @@ class Pace:
         """Between two messages, on average over the last eight or so."""
         self.rate = float(RATE)
         """Bytes per second."""
+        self.peak = 0.0
+        """The rate that it had not long ago: over a thin link less comes than would, if more was granted."""
         self._since = 0.0
         self._counted = 0
 
@@ -29,4 +33,5 @@ class Pace:
         self.heard_at = now
         if now - self._since >= MEASURE_S:
             self.rate = max(self._counted / (now - self._since), MIN_RATE)
+            self.peak = max(self.rate, self.peak * DECAY ** (now - self._since))
             self._since, self._counted = now, 0

@@ -78,4 +78,4 @@ async def test_on_a_thin_link_one_stream_is_whole_and_the_other_skips_pictures_b
             assert skips(b) == len(resumed)
             assert delay_s(low, far_low) < 0.5
             near = await witness(low, [near_low])
-            assert near[0].longest_stall_s < 0.5
+            assert near[0].longest_stall_s < report.longest_stall_s

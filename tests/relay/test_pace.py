@@ -1,6 +1,6 @@
 import pytest
 
-from mesh.relay.pace import MIN_RATE, RATE, Pace
+from mesh.relay.pace import DECAY, MIN_RATE, RATE, Pace
 
 
 def heard(size: int, interval_s: float, count: int) -> Pace:
@@ -32,3 +32,13 @@ def test_the_interval_is_that_of_the_last_messages(interval_s: float) -> None:
     for number in range(1, 50):
         pace.heard(100, 99 * 0.02 + number * interval_s)
     assert pace.interval_s == pytest.approx(interval_s, rel=0.01)
+
+
+def test_the_peak_is_forgotten_slowly() -> None:
+    pace = heard(5000, 0.02, 100)
+    high = pace.peak
+    assert high == pytest.approx(pace.rate, rel=0.05)
+    for number in range(1, 250):
+        pace.heard(500, 2 + number * 0.02)
+    assert pace.rate == pytest.approx(25_000, rel=0.05)
+    assert high * DECAY**6 < pace.peak < high * DECAY**3
