@@ -12,7 +12,7 @@ from mesh.gossip.member import Card, Member, Status
 from mesh.gossip.tables import Tables
 from mesh.net.survey import Survey
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import meshed
+from tests.net.nodes import PATIENCE_S, meshed
 
 
 class Office:
@@ -115,6 +115,7 @@ async def test_a_question_that_nobody_knows_is_not_answered() -> None:
 async def test_many_may_ask_at_once(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", "c") as mesh:
         surveys = [Survey(node.gossip, node._held, random.Random(1)) for node in mesh]
-        gatherings = await asyncio.gather(*[survey.held() for survey in surveys * 20])
+        with mock.patch("mesh.net.survey.TIMEOUT_S", PATIENCE_S):
+            gatherings = await asyncio.gather(*[survey.held() for survey in surveys * 20])
         assert all(not gathering.missing and len(gathering.held) == 3 for gathering in gatherings)
         assert not any(survey._open for survey in surveys)
