@@ -1,8 +1,8 @@
 """shortlist(): whom to judge for a client, where judging every node would take too long.
 
 The client's own zone comes first, then the others from the best on, until none can offer a better score than was
-found. In each of them a few nodes are judged that have the stream, from the session's point of the zone's ring on, and
-a few that would have to fetch it, from the stream's point on.
+found. In each of them a few nodes are judged that have the stream, from the session's point of the zone's ring on, and,
+unless one of those is good enough, a few that would have to fetch it, from the stream's point on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,29 +30,36 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
         return [here, *(judge(member) for member in members.values() if member.id != tables.me)]
     if request.tied:
         return [here]
-    found = [*_some(judge.zone, request, tables, judge, random)]
-    if _best([here, *found]) > judge.weights.get("zone", 0.0):
+    found = [here]
+
+    def look(zone: str, bound: float) -> None:
+        ring = tables.zones.get(zone, ())
+        point = rank(request.sid) if request.sid or not ring else random.choice(ring)
+        having = (node for node in turned(ring, point) if node in judge.roles)
+        found.extend(_able(having, tables, judge))
+        if _best(found) > bound + judge.weights.get("stream", 0.0):
+            lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
+            found.extend(_able(lacking, tables, judge))
+
+    look(judge.zone, 0.0)
+    if _best(found) > judge.weights.get("zone", 0.0):
         beyond = ((judge.bound(zone), random.random(), zone) for zone in tables.zones if zone != judge.zone)
         for bound, _, zone in sorted(beyond):
-            if _best([here, *found]) <= bound or len(found) > ENOUGH:
+            if _best(found) <= bound or len(found) > ENOUGH:
                 break
-            found += _some(zone, request, tables, judge, random)
-    if request.sid and not any(candidate.here for candidate in found):
+            look(zone, bound)
+    others = [candidate for candidate in found[1:] if not candidate.here]
+    if request.sid and len(others) == len(found) - 1:
         # Asked elsewhere, the session would not have met this node.
         here = here._replace(draw=1.0)
-    return [here, *(candidate for candidate in found if not candidate.here)]
+    return [here, *others]
 
 
 def _best(found: Iterable[Candidate]) -> float:
     return min((candidate.score for candidate in found if not candidate.lost), default=inf)
 
 
-def _some(zone: str, request: Request, tables: Tables, judge: Judge, random: Random) -> Iterator[Candidate]:
-    """A few nodes of a zone that have the stream, and a few that have not, all of them able to take the client."""
-    ring = tables.zones.get(zone, ())
-    point = rank(request.sid) if request.sid or not ring else random.choice(ring)
-    having = (node for node in turned(ring, point) if node in judge.roles)
-    lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
-    for nodes in (having, lacking):
-        judged = (judge(tables.members[node]) for node in nodes)
-        yield from islice((candidate for candidate in judged if not candidate.lost), EACH)
+def _able(nodes: Iterable[str], tables: Tables, judge: Judge) -> Iterator[Candidate]:
+    """The first few that can take the client."""
+    judged = (judge(tables.members[node]) for node in nodes)
+    return islice((candidate for candidate in judged if not candidate.lost), EACH)
