@@ -167,7 +167,11 @@ def _addresses(found: Examination) -> Iterator[Suspect]:
         rows = [row for row in found.addresses if row.port == port]
         reached = {node for row in rows for node in row.open}
         for node in sorted({node for row in rows for node in (*row.refused, *row.silent)} - reached):
-            if any(node in row.silent for row in rows):
+            silent = any(node in row.silent for row in rows)
+            if silent and found.advertise:
+                says = f"{node} gets no answer from its {port} port at {found.advertise}: is {key} right?"
+                yield Suspect("advertise", found.node, says)
+            elif silent:
                 yield Suspect("firewall", found.node, f"{node} gets no answer from its {port} port at any address")
             else:
                 yield Suspect("advertise", found.node, f"{node} finds nobody on its {port} port: is {key} right?")

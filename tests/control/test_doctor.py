@@ -81,6 +81,10 @@ CASES = [
         [Suspect("firewall", "a", "c gets no answer from its media port at any address")],
     ),
     (
+        replace(WELL, advertise="lb.example", addresses=(Own("lb.example:7400", "control", (), (), ("b",)),)),
+        [Suspect("advertise", "a", "b gets no answer from its control port at lb.example: is mesh.advertise right?")],
+    ),
+    (
         replace(WELL, advertise="lb.example", addresses=(Own("lb.example:7400", "control", (), ("b", "c"), ()),)),
         [
             Suspect("advertise", "a", f"{node} finds nobody on its control port: is mesh.advertise right?")

@@ -20,6 +20,9 @@ LISTEN = {"http.listen": ":8080", "rtmp.listen": ":1935", "mesh.listen": ":7400"
 class Station(Host):
     """A host of a LAN, or its switches."""
 
+    address = "127.0.0.1"
+    """For those who stand there."""
+
     def __init__(self) -> None:
         with kept():
             unshare_network()
@@ -55,7 +58,6 @@ class Computer(Node):
         super().__init__(name, directory, overrides, environ, station)
         self._command[:0] = under
         self.station = station
-        self.http = f"http://127.0.0.1:{self.http_port}"
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Asked on the host itself."""
@@ -110,16 +112,17 @@ class Lan:
         )
 
     def start(self, name: str, under: Sequence[str] = (), **settings: str) -> Computer:
-        """Start a node on the host of its name, and wait until it is ready."""
+        """Start a node on the host of its name; does not wait."""
         node = self.nodes[name] = Computer(
             name, self._directory, self.stations[name], under, **self._settings | settings
         )
         node.start()
-        wait_until(node.ready, f"{name} ready")
         return node
 
     def settle(self, patience_s: float = 15.0) -> None:
-        """Wait until all see all."""
+        """Wait until all are ready and see all."""
+        for node in self.nodes.values():
+            wait_until(node.ready, f"{node.name} ready")
         for node in self.nodes.values():
             wait_until(lambda node=node: node.sees(*self.nodes), f"{node.name} sees all", patience_s)
 

@@ -1,4 +1,4 @@
-"""Nodes find each other on real networks without being told, and keep together while these change."""
+"""Nodes find each other on real networks without being told, keep together while these change, or say what is wrong."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster import wait_until
-from tests.e2e.lan import Lan
+from tests.e2e.lan import Computer, Lan
 from tests.e2e.network import available
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -50,6 +50,7 @@ def test_a_node_that_changes_its_address_stays_who_it_is_and_loses_nobody(lan: L
     lan.settle()
 
 
+@pytest.mark.soak
 def test_of_two_networks_the_one_that_works_is_taken(lan: Lan):
     for number, name in enumerate("ab", 1):
         lan.host(name, f"10.77.0.{number}/24")
@@ -79,6 +80,7 @@ def shown(lan: Lan, name: str) -> str:
         return subprocess.run(["ip", "-6", "address", "show", "dev", "eth0"], capture_output=True, text=True).stdout
 
 
+@pytest.mark.soak
 def test_a_name_that_means_a_node_one_day_and_the_peers_of_last_time_are_found_without_multicast(lan: Lan, tmp_path):
     names = tmp_path / "hosts"
     names.write_text("127.0.0.1 localhost\n")
@@ -87,10 +89,37 @@ def test_a_name_that_means_a_node_one_day_and_the_peers_of_last_time_are_found_w
     lan.start("a", mesh__mdns="false")
     b = lan.start("b", mesh__mdns="false", mesh__seeds="seed.lan", under=["unshare", "-m", "sh", "-c",
                   f'mount --bind {names} /etc/hosts && exec "$0" "$@"'])  # fmt: skip
-    assert b.sees("b")
+    wait_until(lambda: b.ready() and b.sees("b"), "b is alone")
     with names.open("a") as file:
         file.write("10.77.0.1 seed.lan\n")
     lan.settle()
     assert b.stop() == 0
     lan.start("b", mesh__mdns="false")
     lan.settle()
+
+
+def test_the_doctor_names_firewall_advertise_secret_and_port(lan: Lan, tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of one node alone\n")
+    secret.chmod(0o600)
+    for number, name in enumerate("abcd", 1):
+        lan.host(name, f"10.77.0.{number}/24")
+    lan.stations["b"].ip("rule", "add", "ipproto", "tcp", "sport", "7402", "blackhole")
+    a, b = lan.start("a"), lan.start("b", mesh__seeds="10.77.0.1:7999")
+    c, d = lan.start("c", mesh__advertise="10.77.0.99"), lan.start("d", mesh__secret_file=str(secret))
+    filtered = {"suspect": "firewall", "where": "b at 10.77.0.2"}
+    filtered["says"] = "its media port does not answer: it is filtered, or there is no such host"
+    refused = {"suspect": "port", "where": "10.77.0.1:7999"}
+    refused["says"] = "nobody listens on its control port: is a node running there, with this port?"
+    wrong = {"suspect": "advertise", "where": "c"}
+    wrong["says"] = "a gets no answer from its gossip port at 10.77.0.99: is mesh.advertise right?"
+    for node, suspect in ((a, filtered), (b, refused), (c, wrong)):
+        wait_until(lambda node=node, suspect=suspect: suspect in node.examined().get("suspects", ()), str(suspect), 40)
+    for node, host in ((a, "10.77.0.4"), (d, "10.77.0.1")):
+        wait_until(lambda node=node, host=host: by_secret(node, host), f"{node.name} names the secret", 40)
+
+
+def by_secret(node: Computer, host: str) -> bool:
+    """Whether its doctor says that those at this host have another secret than it has."""
+    suspects = node.examined().get("suspects", ())
+    return any(it["suspect"] == "secret" and it["where"].startswith(host) for it in suspects)
