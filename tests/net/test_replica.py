@@ -130,3 +130,17 @@ async def test_a_better_supplier_is_adopted_without_a_frame_lost_and_the_one_lef
             await until(lambda: list(replication(c)._shunned) == [b.gossip.id])
         await showing
         await rest(player, show)
+
+
+@asynctest
+async def test_two_replicas_that_move_below_each_other_at_once_part_again_and_miss_nothing(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as (a, b, c):
+        show = Show(await Poster.begin(a, "/live/x", *HEADERS))
+        showing = asyncio.create_task(show.run(10))
+        players = [await follow(node, a) for node in (b, c)]
+        for node, other in (b, c), (c, b):
+            replication(node)._fetch.switch(other.gossip.id)
+        await showing
+        for player in players:
+            await rest(player, show)
+        assert "a" in (source(b), source(c))

@@ -134,7 +134,7 @@ def test_media_that_never_arrives_though_the_supplier_answers_is_fetched_elsewhe
     assert is_copy(c, a) and c.follower.supplier == "b"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(
     st.integers(0, 1 << 32),
     st.permutations("bcdef").map("".join),
@@ -154,7 +154,7 @@ def test_the_end_of_a_dead_leaders_log_reaches_all_who_survive(seed: int, order:
     assert all(node.follower.skips == 0 and is_copy(node, replicas[0]) for node in replicas)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(
     st.integers(0, 1 << 32),
     st.lists(st.tuples(st.floats(0.5, 4), st.sampled_from("bcde"), st.floats(0.3, 3)), max_size=6),
