@@ -1,6 +1,7 @@
 """What the API answers: a dataclass for each JSON object, its fields named as in the contract."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -134,7 +135,7 @@ class Route:
     url: str = optional("")
     status: int = optional(0)
     """What a client that is refused gets: 404, 409 or 503."""
-    weights: dict[str, float] | None = optional(None)
+    weights: Mapping[str, float] | None = optional(None)
     """What each term counts for; with `candidates`."""
     candidates: tuple[Candidate, ...] = optional(())
 
