@@ -89,9 +89,11 @@ class Mesh(list[Node]):
             await self.stop(node)
 
     async def settled(self) -> None:
-        """Wait until everyone sees everyone."""
+        """Wait until everyone sees everyone, and knows the way there."""
         for node in self:
+            others = [other.gossip.id for other in self if other is not node]
             await until(lambda node=node: sum(m.status == "alive" for m in node.gossip.tables.listed()) == len(self))
+            await until(lambda node=node, others=others: all(map(node.gossip.route, others)))
 
 
 @asynccontextmanager
