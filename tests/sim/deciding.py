@@ -52,7 +52,6 @@ def decide(hosts: int, zones: int, streams: int, runs: int) -> None:
     table = Table("who asks", title=f"ms to decide, {hosts:,} nodes in {zones} zones, {streams:,} streams")
     for heading in ("CPU: median", "p99", "clock: median", "p99"):
         table.add_column(heading, justify="right")
-    fleet.tables.me = next(iter(fleet.hosts))
     for who, decision in DECISIONS.items():
         wanted = random.choices(names, cum_weights=weights, k=runs if who != "explained" else max(runs // 20, 2))
         table.add_row(who, *timed(lambda stream, decision=decision: decision(fleet, stream, random), wanted))
@@ -66,6 +65,9 @@ def crowded(hosts: int, zones: int, streams: int, random: Random) -> Fleet:
         load = host.member.load
         used = replace(load, cpu=random.random() * 0.7, tx_bps=int(load.capacity_bps * random.uniform(0.2, 0.7)))
         fleet.tables.set_member(replace(host.member, load=used))
+    asked = fleet.tables.members[next(iter(fleet.hosts))]
+    fleet.tables.me = asked.id
+    fleet.tables.set_member(replace(asked, links=dict(asked.links)))
     for number, (stream, leader) in enumerate(fleet.leaders.items()):
         for host in random.sample([*fleet.hosts], min(2 * hosts // (number + 1), hosts)):
             if host != leader:
