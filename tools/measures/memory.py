@@ -19,7 +19,8 @@ def players(directory: Path, count: int, runs: int, samples: Samples) -> Iterato
     """Protocol and KiB of each player, of each run on a node of its own."""
     for scheme, url in URLS.items():
         for run in range(runs):
-            with Cluster(directory / f"{scheme}{run}") as cluster:
+            (here := directory / f"{scheme}{run}").mkdir()
+            with Cluster(here) as cluster:
                 (node,) = cluster.start("a")
                 with publishing(f"{node.rtmp}/{STREAM}"):
                     live(node)

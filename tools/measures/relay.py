@@ -18,12 +18,13 @@ def measure(directory: Path, runs: int, seconds: float, kbps: int, samples: Samp
     secret.write_text("a secret that is long enough for any mesh")
     secret.chmod(0o600)
     for name, settings in (("plain", {}), ("CURVE", {"mesh__secret_file": str(secret)})):
-        with Cluster(directory / name, **settings) as cluster:
+        (here := directory / name).mkdir()
+        with Cluster(here, **settings) as cluster:
             a, b = cluster.start("a", "b")
             delays = [_delays(a, b, name, seconds, samples) for _ in range(runs)]
             costs = [_costs(a, b, name, seconds, kbps, samples) for _ in range(runs)]
-        for (here, there), (feeds, fetches) in zip(delays, costs, strict=True):
-            figures = (here[0], there[0], there[0] - here[0], here[1], there[1], there[1] - here[1])
+        for (near, far), (feeds, fetches) in zip(delays, costs, strict=True):
+            figures = (near[0], far[0], far[0] - near[0], near[1], far[1], far[1] - near[1])
             yield name, *(f"{ms:.1f}" for ms in figures), f"{feeds:.0f}", f"{fetches:.0f}"
 
 
