@@ -95,7 +95,7 @@ async def test_when_a_node_in_the_middle_is_lost_those_below_miss_nothing(tmp_pa
         await showing
         for player in players:
             await rest(player, show)
-        assert [source(c), source(d)] == ["a", "c"]
+        assert source(c) == "a" and source(d) in ("a", "c")
 
 
 @asynctest
