@@ -178,11 +178,11 @@ class Leadership:
         if verdict is Verdict.YIELD:
             self._yield(rival)
         elif verdict is Verdict.CONTEST:
+            self._acting = True
             self._spawn(self._contest(self.publication, rival))
 
     async def _contest(self, publication: Publication, rival: Lead) -> None:
         """Take the stream back from a rival, above whatever both sides have; yield if it does not answer for long."""
-        self._acting = True
         began = self._contesting = self._contesting or asyncio.get_running_loop().time()
         try:
             ends = await self._claims.ends(self._key)

@@ -10,7 +10,8 @@ from mesh.stream.log import StreamLog
 
 LOST_S = 0.3
 LOST_FRAMES = 5
-"""The stream seems lost when it has had no frame for so long, while its standby had so many."""
+"""The stream seems lost when it has had no frame for so long, while its standby had so many; twice as long where that
+is not aligned, because then it costs frames to be wrong."""
 GONE_S = 0.05
 """The same where nobody leads it: what is on its way may still arrive."""
 
@@ -38,7 +39,8 @@ class Standby:
 
     def misses(self, silent_s: float, led: bool) -> bool:
         """Whether the stream seems lost, silent for so long while this publisher is not."""
-        return (silent_s >= LOST_S and self.ahead >= LOST_FRAMES) or (silent_s >= GONE_S and not led)
+        enough = LOST_S if self.alignment.shift is not None else 2 * LOST_S
+        return (silent_s >= enough and self.ahead >= LOST_FRAMES) or (silent_s >= GONE_S and not led)
 
     def close(self) -> None:
         """Keep nothing of it."""

@@ -35,6 +35,18 @@ def test_the_stream_seems_lost_when_it_is_silent_and_the_standby_is_not() -> Non
     standby = waiting([])
     assert not standby.misses(GONE_S, led=True) and standby.misses(GONE_S, led=False)
     for n in range(LOST_FRAMES):
-        assert not standby.misses(LOST_S, led=True)
+        assert not standby.misses(2 * LOST_S, led=True)
         standby.publication.leader.write(Kind.AUDIO, 21 * n, SOUND, 100.0)
-    assert standby.misses(LOST_S, led=True) and not standby.misses(LOST_S / 2, led=True)
+    assert standby.misses(2 * LOST_S, led=True) and not standby.misses(LOST_S, led=True)
+
+
+def test_one_that_is_aligned_waits_less() -> None:
+    own, log = roomy("own"), roomy()
+    stream, lead = Leader(log, 1, "n1"), Lead("n" * 32, "live/x", 0, LeadState.STANDBY)
+    standby = Standby(Publication(Leader(own, 1, lead.node), lead, 0.0, lambda reason: None), own, log, lambda: None)
+    for n in range(200):
+        for leader in (stream, standby.publication.leader):
+            leader.write(Kind.AUDIO, 21 * n, SOUND + b"%d" % n, n / 50)
+        if n % 10 == 0:
+            standby.beat(n / 50, silence_s=5)
+    assert standby.alignment.shift == 0 and standby.misses(LOST_S, led=True)

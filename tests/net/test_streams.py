@@ -266,7 +266,11 @@ async def test_of_two_who_hear_of_each_other_too_late_one_yields_and_all_players
         low, high = sorted(mesh[:2], key=lambda node: node.gossip.id)
         for turn in range(5):
             key = f"live/{turn}"
-            with mock.patch.multiple("mesh.net.claim.Claims", _give_way=mock.Mock(), _objections=mock.AsyncMock()):
+            both = asyncio.Barrier(2)
+            deaf = mock.patch.multiple(
+                "mesh.net.claim.Claims", _give_way=mock.Mock(), _objections=lambda _: both.wait()
+            )
+            with deaf:
                 loser, winner = await asyncio.gather(
                     *[Poster.begin(node, f"/{key}", *HEADERS, *gop(0), expect=True) for node in (low, high)]
                 )

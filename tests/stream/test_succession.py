@@ -111,19 +111,19 @@ class Succession(RuleBasedStateMachine):
         own = roomy("own")
         publisher = Publisher(Leader(own, 1, name), self.n, clock)
         publisher.header(self.now)
-        self.encode_until_keyframe(publisher)
+        self.encode_gop(publisher)
         alignment = Alignment(own, self.nodes[name].log)
         alignment._shift = self.shift(publisher)
         self.standby = name, publisher, alignment
 
-    def encode_until_keyframe(self, standby: Publisher) -> None:
+    def encode_gop(self, standby: Publisher) -> None:
         """A publisher begins with a keyframe."""
         assert self.leader
-        while standby.leader.log.entry is None:
+        for n in range(self.n, self.n + GOP):
             self.now += STEP_MS / 1000
-            self.leader[1].send(self.n, self.now)
-            standby.send(self.n, self.now)
-            self.n += 1
+            self.leader[1].send(n, self.now)
+            standby.send(n, self.now)
+        self.n += GOP
 
     def shift(self, standby: Publisher) -> int:
         """By how much the standby's times differ from the leader's, both having sent the same last."""
