@@ -19,10 +19,10 @@ def measure(directory: Path, runs: int, seconds: float, kbps: int, samples: Samp
     secret.chmod(0o600)
     for name, settings in (("plain", {}), ("CURVE", {"mesh__secret_file": str(secret)})):
         (here := directory / name).mkdir()
-        with Cluster(here, **settings) as cluster:
+        with Cluster(here, stream__linger_s="0.5", stream__hold_s="0.5", **settings) as cluster:
             a, b = cluster.start("a", "b")
             delays = [_delays(a, b, name, seconds, samples) for _ in range(runs)]
-            costs = [_costs(a, b, name, seconds, kbps, samples) for _ in range(runs)]
+            costs = [_costs(a, b, name, f"live/{run}", seconds, kbps, samples) for run in range(runs)]
         for (near, far), (feeds, fetches) in zip(delays, costs, strict=True):
             figures = (near[0], far[0], far[0] - near[0], near[1], far[1], far[1] - near[1])
             yield name, *(f"{ms:.1f}" for ms in figures), f"{feeds:.0f}", f"{fetches:.0f}"
@@ -38,14 +38,14 @@ def _delays(a: Node, b: Node, name: str, seconds: float, samples: Samples) -> li
     return [report["delay_ms"] for report in reports]
 
 
-def _costs(a: Node, b: Node, name: str, seconds: float, kbps: int, samples: Samples) -> list[float]:
+def _costs(a: Node, b: Node, name: str, key: str, seconds: float, kbps: int, samples: Samples) -> list[float]:
     """µs per stream and second, beyond what the streams cost before they were relayed."""
-    with publishing(f"{a.rtmp}/live/s{{n}}", "-n", STREAMS, "--kbps", kbps):
+    with publishing(f"{a.rtmp}/{key}-{{n}}", "-n", STREAMS, "--kbps", kbps):
         live(b, STREAMS)
         rest = [_spent(node, seconds) for node in (a, b)]
         with ThreadPoolExecutor() as threads:
             options = ("-n", STREAMS, "--seconds", seconds + 2, "--settle", 1)
-            playing = threads.submit(load, "play", f"{b.http}/live/s{{n}}.flv?redirect=0", *options)
+            playing = threads.submit(load, "play", f"{b.http}/{key}-{{n}}.flv?redirect=0", *options)
             sleep(3)
             busy = list(threads.map(lambda node: _spent(node, seconds), (a, b)))
             report = playing.result()
