@@ -244,9 +244,11 @@ class Leadership:
         return any(end.age_ms < 1000 * self.silent_s * 2 / 3 for end in ends.values())
 
     def _promote(self, standby: Standby, ends: Mapping[str, End]) -> None:
-        lead, publication = self._lead(ends), standby.publication
+        publication, before = standby.publication, self._tables.leader(self._key)
         standby.alignment.compare()
         shift = standby.alignment.shift
+        # Where it goes on with the next frame there is nothing to contest, whether the leader knows or not.
+        lead = self._lead(ends, before.node if before and shift is not None else "")
         if shift is None:
             log.info("%s: the standby takes over at its next keyframe", self._key)
             publication.leader.begin(self._log, lead.epoch, lead.node, self._after(ends))

@@ -31,8 +31,8 @@ VIDEO_GONE_MS = 10_000
 """Video that was not heard of for so long has stopped: then sound alone is a place to start."""
 MAX_HEADERS = 4 << 20
 """Bytes that all headers in force may have together: they outlive every bound of the window."""
-REPEAT_MS = 5000
-"""How much of an epoch the next one may repeat: more than it takes to find out that a leader is lost."""
+REPEAT_MS = 15_000
+"""How much of an epoch the next one may repeat: as much as a leader sends before he hears that another took over."""
 NO_FRAMES: tuple[Frame, ...] = ()
 SLACK = 8
 """A bound that was met is undercut by this fraction, so that it is not met again with the next frame."""

@@ -268,7 +268,7 @@ async def test_of_two_who_hear_of_each_other_too_late_one_yields_and_all_players
             key = f"live/{turn}"
             both = asyncio.Barrier(2)
             deaf = mock.patch.multiple(
-                "mesh.net.claim.Claims", _give_way=mock.Mock(), _objections=lambda _: both.wait()
+                "mesh.net.claim.Claims", _give_way=mock.Mock(), _objections=lambda _, both=both: both.wait()
             )
             with deaf:
                 loser, winner = await asyncio.gather(
