@@ -15,11 +15,11 @@ from mesh.balance.request import Request
 from mesh.balance.ring import rank, turned
 from mesh.gossip.tables import Tables
 
-EACH = 12
+EACH = 8
 """Nodes that have the stream, and as many that have not, to judge of each zone."""
-ENOUGH = 64
+ENOUGH = 48
 """Candidates to choose among, however many zones there are."""
-FEW = 24
+FEW = 16
 """A mesh of so many nodes or less is judged whole."""
 
 

@@ -86,7 +86,7 @@ class Crowd:
         self._choose = choose
         self._size = size
         self._random = random
-        self._watching: dict[str, set[Player]] = {id: set() for id in fleet.hosts}
+        self._watching: dict[str, dict[Player, None]] = {id: {} for id in fleet.hosts}
         self._events: list[tuple[float, int, Player, Host | None]] = []
         self._order = count()
         self._streams = [*fleet.leaders]
@@ -148,7 +148,7 @@ class Crowd:
             self.refused += 1
             return self._again(player)
         player.host = chosen
-        self._watching[chosen.id].add(player)
+        self._watching[chosen.id][player] = None
         self._event(now + self._random.expovariate(1 / STAY_S), player, chosen)
 
     def _again(self, player: Player) -> None:
@@ -165,7 +165,7 @@ class Crowd:
                 self._join(player)
             elif player.host is host:
                 self._fleet.leave(host, player.stream)
-                self._watching[host.id].discard(player)
+                del self._watching[host.id][player]
 
     def _die(self, hosts: list[Host]) -> Host:
         """The host with the most players dies, and one as large begins in its zone."""
@@ -176,7 +176,7 @@ class Crowd:
             self._event(self._fleet.now + self._random.uniform(0, 2 * AGAIN_S), player, None)
         self._watching[dying.id].clear()
         begun = self._fleet.start(dying.zone, dying.member.load.capacity_bps, born=self._fleet.now)
-        self._watching[begun.id] = set()
+        self._watching[begun.id] = {}
         return begun
 
     def _look(self, now: float) -> None:

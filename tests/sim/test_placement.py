@@ -130,7 +130,7 @@ def test_balancers_with_the_same_stale_tables_do_not_all_rush_to_one():
     members = [node(0, load=FULL), *holders, *(node(number, load=FULL) for number in range(11, 40))]
     tables = Tables(members[0].id, members, [lead(holders[0]), *(replica(it, holders[0]) for it in holders[1:])])
     taken = [taker(place(ASK, tables, seed=seed), tables) for seed in range(400)]
-    assert all(20 < taken.count(holder.id) < 60 for holder in holders)
+    assert all(10 < taken.count(holder.id) < 80 for holder in holders)
 
 
 def test_a_balancer_sees_whom_it_has_sent_itself_before_the_reports_do():
