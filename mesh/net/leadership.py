@@ -189,10 +189,12 @@ class Leadership:
             if self.publication is not publication:
                 return
             if rival.node in ends:
-                behind_ms = (farthest(ends.values()).floor or 0) - (self.end.floor or 0)
+                theirs, mine = farthest(ends.values()), self.end
+                behind = [dts - mine.last.get(kind, dts) for kind, dts in theirs.last.items()]
+                shift = max(0, (theirs.floor or 0) - (mine.floor or 0), *behind)
                 lead = self._lead(ends, rival.node)
                 log.info("%s: taken back from %s", self._key, self._tables.display_name(rival.node))
-                publication.leader.go_on(self._log, lead.epoch, lead.node, max(0, behind_ms))
+                publication.leader.go_on(self._log, lead.epoch, lead.node, shift)
                 publication.lead = lead
                 self._contesting = None
             elif asyncio.get_running_loop().time() - began > CONTEST_S and rival.epoch > publication.lead.epoch:
