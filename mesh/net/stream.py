@@ -56,6 +56,8 @@ class Stream:
         self.key = key
         self.needed_at = now
         """When somebody last read it."""
+        self.awaited = 0
+        """How many players wait for it to open."""
         self.kept_until = now
         """Until when it is needed, whoever reads it."""
         self.opened = asyncio.Event()
@@ -163,7 +165,7 @@ class Stream:
 
     def tend(self, now: float) -> None:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
-        if self.players or self._relay.feeds(self.key) or self._leadership.standby:
+        if self.players or self.awaited or self._relay.feeds(self.key) or self._leadership.standby:
             self.needed_at = now
         self.needed_at = max(self.needed_at, min(now, self.kept_until))
         if self._tables.leads(self.key):

@@ -154,11 +154,15 @@ class Streams:
     async def _attach(self, key: str) -> Stream:
         """The stream, fetched if need be. Raises `StreamNotFound` if it is over, `NoRoom` if nobody delivers it."""
         stream = self._wanted(key)
+        stream.awaited += 1
         try:
             async with asyncio.timeout(OPEN_S):
                 await stream.opened.wait()
         except TimeoutError:
             raise NoRoom(f"{key} did not open within {OPEN_S:g} s") from None
+        finally:
+            stream.awaited -= 1
+            stream.needed_at = asyncio.get_running_loop().time()
         if self._streams.get(key) is not stream:
             raise StreamNotFound(f"{key} has ended")
         return stream

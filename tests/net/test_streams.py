@@ -11,6 +11,7 @@ from mesh.balance.policy import Request
 from mesh.errors import NoRoom, StreamError, StreamNotFound
 from mesh.gossip.member import LeadState
 from mesh.media.flv import Tag
+from mesh.net.streams import SWEEP_S
 from mesh.node import Node
 from mesh.rtmp.event import PlayEnded
 from tests.net.asynctest import asynctest, until
@@ -320,6 +321,17 @@ async def test_a_supplier_that_does_not_answer_is_not_waited_for_for_long(tmp_pa
             await until(lambda: not len(b.streams))
         player = await Player.begin(b, "/live/x.flv?redirect=0")
         assert len(await player.tags(8)) == 8
+
+
+@asynctest
+async def test_a_stream_that_players_wait_for_is_not_let_go_however_short_it_may_linger(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", stream__linger_s="0") as (a, b):
+        await publish(a, "http", *HEADERS, *gop(0))
+        await until(lambda: row(b) == ("a", []))
+        with mock.patch.object(b.gossip, "send", lambda *_: False):
+            playing = asyncio.create_task(b.streams.play(Request("live/x", redirect=False)))
+            await asyncio.sleep(3 * SWEEP_S)
+        assert await playing is b.streams.get("live/x")
 
 
 @asynctest
