@@ -116,6 +116,7 @@ class Introductions:
         peer = self._admit(welcome.card, welcome.beat, address.host, now)
         if peer and not in_touch:
             self._roster.set_route(peer, address)
+            peer.pulse.beat_at = now
             self._answered(peer, now)
 
     def refuse(self, refuse: Refuse, sender: Sender, now: float) -> None:

@@ -20,7 +20,8 @@ class Pulse:
         self.seq = -1
         self.loss = 0.0
         """Share of its beats that came late or not at all: a moving average over some 32 of them."""
-        self._beat = now
+        self.beat_at = now
+        """When its last beat came, or the way to its beats was found."""
         self._mean = PERIOD
         self._deviation = 0.0
 
@@ -35,11 +36,11 @@ class Pulse:
         if seq <= self.seq:
             return False
         missed = seq - self.seq - 1 if self.seq >= 0 else 0
-        interval = now - self._beat
+        interval = now - self.beat_at
         late = interval > 1.1 * period + LATE
         for lost in [True] * min(missed, 32) + [late]:
             self.loss += (lost - self.loss) / 32
         self._deviation += (abs(interval - self._mean) - self._deviation) / 4
         self._mean += (interval - self._mean) / 8
-        self.seq, self.period, self._beat = seq, period, now
+        self.seq, self.period, self.beat_at = seq, period, now
         return True

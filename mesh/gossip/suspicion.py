@@ -32,6 +32,8 @@ FRESH_PERIODS = 1.9
 """A peer that somebody heard no longer ago than this is not dead."""
 WINDOW_PERIODS = 2.0
 """For which a suspect may object."""
+BEATLESS = 2.0
+"""Patiences without a beat after which a peer that gives other signs must be heard by another way."""
 ISOLATED_FROM = 4
 """Peers of whom more than half must be silent at once for the fault to be ours."""
 ISOLATED_PATIENCE = 3.0
@@ -162,6 +164,9 @@ class Suspicion:
             for peer in silent:
                 if peer.id not in self._doubts and now >= self._patient_until(peer):
                     self._verify(peer, now)
+            for peer in living:
+                if peer.route and now - peer.pulse.beat_at > BEATLESS * peer.pulse.patience:
+                    self._lose(peer, now)
         for id, doubt in [*self._doubts.items()]:
             if now >= doubt.until:
                 self._judge(self._roster.peers[id], doubt, now)

@@ -1,9 +1,10 @@
 import pytest
 
+from mesh.config import Address
 from mesh.gossip.event import Knock
 from mesh.gossip.member import Status
-from mesh.gossip.message import Age, AskAge, Bye, Dead, Ping, Suspect
-from tests.gossip.company import Company, address, card
+from mesh.gossip.message import Age, AskAge, Bye, Dead, Hello, Ping, Suspect, Welcome
+from tests.gossip.company import Company, address, beat, card
 
 ID = [card(number).id for number in range(9)]
 
@@ -251,3 +252,18 @@ def test_nonsense_about_others_changes_nothing(said):
     company.say(2, said)
     company.wait(1.0, 1, 2, 3)
     assert [company.status(number) for number in (1, 2, 3)] == [ALIVE] * 3
+
+
+def test_a_peer_that_speaks_but_whose_beats_do_not_come_is_looked_for_at_its_other_addresses():
+    company = Company(1, 2, 3)
+    for nonce in range(12):
+        company.wait(0.5, 2, 3)
+        company.say_from("10.0.1.1", 1, Ping(nonce))
+    assert company.status(1) is Status.ALIVE
+    other = Address("10.0.1.1", 7400)
+    assert other in [to for to, _ in company.sent(Hello)]
+    company.say_from("10.0.1.1", 1, Welcome(card(1), beat(99), str(other)))
+    assert company.membership.route(card(1).id) == other
+    company.wait(2.0, 2, 3)
+    company.say_from("10.0.1.1", 1, Ping(99))
+    assert company.membership.route(card(1).id) == other, "it gets time to be heard by the new way"
