@@ -7,7 +7,7 @@ import pytest
 from tests.sim import properties
 from tests.sim.property import PROPERTIES, try_out
 
-SEEDS = 60
+SEEDS = 40
 
 
 LARGE = 5000
