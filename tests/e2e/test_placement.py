@@ -142,6 +142,10 @@ async def test_ffmpeg_and_the_load_tool_play_in_their_zone(zones: list[Node]):
 async def test_ffmpeg_publishes_in_its_zone_if_it_asks_first(zones: list[Node]):
     for key, asks, taken in ("live/asks", ("-send_expect_100", "1"), "west"), ("live/sends", (), "east"):
         url = f"{zones[0].http}/{key}.flv?zone=west"
+        route = f"/api/v1/route?stream={key}&action=publish&zone=west"
+        await asyncio.to_thread(
+            wait_until, lambda route=route: zones[0].json(route)["action"] == "redirect", "players before are forgotten"
+        )
         code, output = await run(*TEST_SOURCE, "-t", "1", "-f", "flv", *asks, url)
         assert code == 0, output
         assert [node.name for node in zones if f"publishes {key}" in node.log] == [taken]
