@@ -20,7 +20,7 @@ demo: .venv/run
 	exec .venv/bin/python tools/demo $(ARGS)
 
 test: .venv/test packages
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 soak: .venv/test packages
 	.venv/bin/pytest -m soak $(ARGS)

@@ -37,8 +37,10 @@ def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE
     return value
 
 
-_PORTS = range(20000, 32000)
-"""Outside the range of outgoing connections."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the processes this is that share the suite, from 0."""
+_PORTS = range(20000 + 3000 * _WORKER, 23000 + 3000 * _WORKER)
+"""Outside the range of outgoing connections, and those of no other process of the suite."""
 _next_port = random.choice(_PORTS)
 
 
