@@ -5,9 +5,11 @@ from statistics import median
 import psutil
 import pytest
 
+from mesh.gossip.member import Link
 from mesh.net import load
 from mesh.net.addresses import outward
 from mesh.net.load import LAGS, Counts, LoadMeter
+from mesh.node import Node
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import HEADERS, Poster, RTMPClient, gop, meshed, picture
 
@@ -71,6 +73,11 @@ def test_one_hiccup_of_the_loop_is_no_lag_but_a_loop_that_is_always_late_is() ->
     assert meter.load.loop_lag_ms == pytest.approx(1000 * median(meter._lags), abs=0.1)
 
 
+def link_of(seen: Node, there: str, here: str) -> Link | None:
+    """The link between two nodes as one of them told a third, once it has been heard."""
+    return seen.gossip.tables.members[there].links.get(here)
+
+
 @asynctest
 async def test_what_a_node_takes_from_publishers_and_feeds_to_others_is_its_load(tmp_path) -> None:
     async with meshed(tmp_path, "a", "b") as (a, b):
@@ -82,11 +89,11 @@ async def test_what_a_node_takes_from_publishers_and_feeds_to_others_is_its_load
 
         def measured() -> bool:
             poster.feed(picture(8)._replace(payload=big))
-            link = b.gossip.tables.members[there].links.get(here)
+            link = link_of(b, there, here)
             loads = [b.gossip.tables.members[id].load for id in (here, there)]
             carried = all(load.rx_bps > 1_000_000 < load.tx_bps for load in loads)
             return carried and [load.relays for load in loads] == [1, 0] and link is not None and link.bps > 1_000_000
 
         await until(measured)
         for seen in (a, b):
-            await until(lambda seen=seen: seen.gossip.tables.members[there].links[here].bps > 0)
+            await until(lambda seen=seen: link_of(seen, there, here) and link_of(seen, there, here).bps > 0)
