@@ -23,6 +23,7 @@ from mesh.net.gossip import Gossip
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.stream import Stream
+from mesh.net.tasks import guarded
 from mesh.stream.catalog import Catalog
 from mesh.stream.end import End
 
@@ -206,12 +207,4 @@ class Streams:
         return stream.end if stream else None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task whose failure is logged and ends nothing else."""
-
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:
-                log.exception("a task failed")
-
-        self._tasks.create_task(guarded())
+        self._tasks.create_task(guarded(work))
