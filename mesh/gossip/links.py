@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mesh.gossip.member import Link
-from mesh.gossip.message import Beat, Ping, Pong
+from mesh.gossip.message import MOST_OFFSET_MS, Beat, Ping, Pong
 from mesh.gossip.roster import Peer, Roster
 
 TOLD = 4
@@ -18,9 +18,11 @@ STEADY = 8
 
 
 class Links:
-    """Round-trip times, their jitter, and losses, measured by pinging one peer per heartbeat."""
+    """Round-trip times, their jitter, losses and offsets of clocks, measured by pinging one peer per heartbeat."""
 
     def __init__(self, roster: Roster) -> None:
+        self.epoch_ms = 0.0
+        """What the wall clock shows when it is 0 by ours."""
         self._roster = roster
         self._pings: dict[str, tuple[int, float]] = {}
         self._last: dict[str, float] = {}
@@ -33,6 +35,10 @@ class Links:
         self._pings[peer.id] = nonce, now
         self._roster.send(peer, Ping(nonce))
 
+    def answer(self, peer: Peer, ping: Ping, now: float) -> None:
+        """Let another measure the way here."""
+        self._roster.send(peer, Pong(ping.nonce, self._clock_ms(now)))
+
     def pong(self, peer: Peer, pong: Pong, now: float) -> bool:
         """Its answer; whether it is one to our last ping."""
         nonce, sent = self._pings.get(peer.id, (None, now))
@@ -44,7 +50,11 @@ class Links:
         jitter = old.jitter_ms + (abs(rtt - self._last.get(peer.id, rtt)) - old.jitter_ms) / STEADY
         self._last[peer.id] = rtt
         smooth = min(rtt, old.rtt_ms + (rtt - old.rtt_ms) / SMOOTHING)
-        self._roster.links[peer.id] = Link(smooth, round(peer.pulse.loss, 3), round(jitter, 3), old.bps)
+        # Half of the round trip is a guess at the way back, and the better the shorter it was.
+        offset = max(-MOST_OFFSET_MS, min(pong.clock_ms - self._clock_ms((sent + now) / 2), MOST_OFFSET_MS))
+        offset_ms = old.offset_ms + (offset - old.offset_ms) / (SMOOTHING if rtt > smooth else 1)
+        loss = round(peer.pulse.loss, 3)
+        self._roster.links[peer.id] = Link(smooth, loss, round(jitter, 3), old.bps, round(offset_ms, 1))
         return True
 
     def carry(self, bps: Mapping[str, int]) -> None:
@@ -66,4 +76,8 @@ class Links:
         links = [(id, self._roster.links[id]) for id in told if id in self._roster.links]
         rows = [(bytes.fromhex(id), int(100 * link.rtt_ms), int(1000 * link.loss)) for id, link in links]
         ways = [(int(100 * link.jitter_ms), link.bps // 1000) for _, link in links]
-        return replace(beat, links=tuple(rows), ways=tuple(ways))
+        clocks = [int(link.offset_ms) for _, link in links]
+        return replace(beat, links=tuple(rows), ways=tuple(ways), clocks=tuple(clocks))
+
+    def _clock_ms(self, now: float) -> int:
+        return int(self.epoch_ms + 1000 * now)

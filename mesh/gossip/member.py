@@ -84,6 +84,8 @@ class Link:
     """How much one round trip differs from the next, on the average."""
     bps: int = 0
     """What streams from the other bring at present; 0 where there are none."""
+    offset_ms: float = 0.0
+    """How far the other's clock seems to be ahead: good for showing, and for nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

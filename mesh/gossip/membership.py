@@ -107,7 +107,7 @@ class Membership:
             Snap: self._sync.snap,
             Sync: self._sync.compare,
             Known: self._sync.known,
-            Ping: self._ping,
+            Ping: self.links.answer,
             Pong: self.links.pong,
             AskAge: self._suspicion.ask_age,
             Age: self._suspicion.age,
@@ -294,6 +294,3 @@ class Membership:
             self._suspicion.suspect(peer, accusation, now)
         elif isinstance(accusation, Suspect):
             self._roster.send(peer, self._make_beat(now))
-
-    def _ping(self, peer: Peer, ping: Ping, now: float) -> None:
-        self._roster.send(peer, Pong(ping.nonce))

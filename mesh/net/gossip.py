@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from random import Random
 from typing import Any
@@ -36,6 +37,7 @@ from mesh.net.knock import refuses
 from mesh.net.ports import free_ports
 from mesh.net.security import Options, Security
 from mesh.net.state import State
+from mesh.net.tasks import guarded
 from mesh.net.whereabouts import Whereabouts
 from mesh.net.wires import Wires
 
@@ -158,7 +160,8 @@ class Gossip:
         self._flush()
 
     def carry(self, bps: Mapping[str, int]) -> None:
-        """Note what streams from each peer bring at present."""
+        """Note what streams from each peer bring at present, and what the wall clock shows."""
+        self._membership.links.epoch_ms = 1000 * (time.time() - self._now())
         self._membership.links.carry(bps)
 
     def send(self, peer: str, message: Any) -> bool:
@@ -267,15 +270,7 @@ class Gossip:
                 self._remember()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task whose failure is logged and ends nothing else."""
-
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:
-                log.exception("a task failed")
-
-        self._tasks.create_task(guarded())
+        self._tasks.create_task(guarded(work))
 
     def _moved(self, addresses: tuple[str, ...]) -> None:
         """This host has other addresses."""

@@ -1,11 +1,12 @@
 """Metrics for Prometheus: of this node, its links and its view of the mesh; labels stay few."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from mesh.gossip.member import Link
 from mesh.gossip.tables import Tables
 from mesh.net.balance import Balance
 from mesh.net.fanout import Fanout
@@ -18,6 +19,13 @@ RELAYED = {
     "skips": "Times that a node came too late and skipped to a keyframe.",
     "losses": "Messages that got lost between nodes, and were fetched again.",
 }
+WAYS: tuple[tuple[str, str, Callable[[Link], float]], ...] = (
+    ("rtt_seconds", "Round trip to a node.", lambda link: link.rtt_ms / 1000),
+    ("jitter_seconds", "By how much one round trip differs from the next.", lambda link: link.jitter_ms / 1000),
+    ("loss_ratio", "Share of a node's heartbeats that came late or not at all.", lambda link: link.loss),
+    ("media_bits_per_second", "What streams from a node bring.", lambda link: link.bps),
+    ("clock_offset_seconds", "How far a node's clock seems to be ahead.", lambda link: link.offset_ms / 1000),
+)
 
 
 class Metrics:
@@ -54,6 +62,14 @@ class Metrics:
         statuses = Counter(str(member.status) for member in self._tables.members.values())
         yield _by("status", "mesh_members", "Nodes as seen from here.", statuses)
         yield from self._relayed()
+        yield from self._ways(me.links)
+
+    def _ways(self, links: Mapping[str, Link]) -> Iterator[Metric]:
+        """The way to each of the others."""
+        members = self._tables.members
+        ways = {self._tables.display_name(id): link for id, link in links.items() if members[id].status.living}
+        for name, words, figure in WAYS:
+            yield _by("peer", f"mesh_link_{name}", words, {peer: figure(link) for peer, link in ways.items()})
 
     def _relayed(self) -> Iterator[Metric]:
         """What goes on between this node and others."""
@@ -70,7 +86,7 @@ class Metrics:
             yield counter
 
 
-def _by(label: str, name: str, words: str, values: Mapping[str, int]) -> Metric:
+def _by(label: str, name: str, words: str, values: Mapping[str, float]) -> Metric:
     gauge = GaugeMetricFamily(name, words, labels=[label])
     for value, count in values.items():
         gauge.add_metric([value], count)

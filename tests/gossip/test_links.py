@@ -1,7 +1,8 @@
 import pytest
 
 from mesh.gossip.member import Link
-from mesh.gossip.message import Beat, Ping, Pong
+from mesh.gossip.message import Beat, Ping, Pong, check_beat
+from mesh.media.wire import decode, encode
 from tests.gossip.company import Company, beat, card
 
 
@@ -80,8 +81,41 @@ def test_what_streams_bring_is_told_beside_the_jitter_and_ends_with_them():
 def test_the_links_of_others_are_taken_with_as_much_as_they_tell_of_them():
     company = Company(1, 2)
     rows = tuple([(bytes.fromhex(card(number).id), 150, 250) for number in (0, 2)])
-    company.say(1, beat(50, links=rows, ways=((50, 2100),)))
+    company.say(1, beat(50, links=rows, ways=((50, 2100),), clocks=(-30,)))
     assert company.member(1).links == {
-        card(0).id: Link(1.5, 0.25, 0.5, 2_100_000),
+        card(0).id: Link(1.5, 0.25, 0.5, 2_100_000, -30),
         card(2).id: Link(1.5, 0.25, 0.0, 0),
     }
+
+
+def test_a_clock_is_read_halfway_there_and_back_and_a_late_answer_tells_little():
+    company = Company()
+    company.membership.links.epoch_ms = 500_000.0
+    for rtt, offset in (0.040, 3000), (0.030, 4000), (0.600, 12_000):
+        company.meet(1) if not company.member(0).links else company.wait(2.1, 1)
+        *_, (_, ping) = pings(company)
+        company.membership.links._pings[card(1).id] = (ping.nonce, company.now)
+        company.now += rtt
+        halfway = 500_000 + 1000 * (company.now - rtt / 2)
+        company.say(1, Pong(ping.nonce, int(halfway + offset)))
+    assert company.member(0).links[card(1).id].offset_ms == pytest.approx(4000 + 8000 / 8, abs=2)
+
+
+def test_a_ping_is_answered_with_the_wall_clock():
+    company = Company(1)
+    company.membership.links.epoch_ms = 500_000.0
+    company.say(1, Ping(7))
+    ((_, pong),) = company.sent(Pong)
+    assert pong == Pong(7, int(500_000 + 1000 * company.now))
+
+
+@pytest.mark.parametrize("clock_ms", [2**63 - 1, -(2**63)])
+def test_a_clock_that_tells_nonsense_can_still_be_told_of(clock_ms):
+    company = Company()
+    company.meet(1)
+    ((_, ping),) = pings(company)
+    company.say(1, Pong(ping.nonce, clock_ms))
+    company.wait(1.1, 1)
+    beats = [message for _, message in company.sent(Beat)]
+    check_beat(decode(encode(beats[-1])))
+    assert abs(beats[-1].clocks[0]) == 10**12

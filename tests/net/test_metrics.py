@@ -21,7 +21,7 @@ async def scraped(node: Node) -> dict[str, float]:
     }  # fmt: skip
 
 
-LABELS = ("status", "direction", "proto", "reason")
+LABELS = ("status", "direction", "proto", "reason", "peer")
 
 
 @asynctest
@@ -66,3 +66,15 @@ async def test_who_is_sent_on_or_away_is_counted_by_the_reason(tmp_path: Path) -
         assert samples["mesh_redirects_total proto=flv reason=does not have the stream"] == 2
         assert samples["mesh_refusals_total proto=flv reason=not found"] == 1
         assert not any(name.startswith(("mesh_redirects_", "mesh_refusals_")) for name in await scraped(a))
+
+
+@asynctest
+async def test_the_way_to_each_other_node_is_told(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(lambda: b.gossip.tables.leader("live/x") and b.gossip.tables.members[b.gossip.id].links)
+        samples = await scraped(b)
+        assert 0 < samples["mesh_link_rtt_seconds peer=a"] < 1
+        assert abs(samples["mesh_link_clock_offset_seconds peer=a"]) < 1
+        assert samples["mesh_link_loss_ratio peer=a"] == samples["mesh_link_media_bits_per_second peer=a"] == 0
+        assert "mesh_link_jitter_seconds peer=a" in samples
