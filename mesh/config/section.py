@@ -120,7 +120,7 @@ class StreamConfig:
     """How long things last when somebody leaves."""
 
     linger_s: Seconds = 10.0
-    """Seconds that a node goes on fetching a stream after its last player has left."""
+    """Seconds that a node goes on fetching a stream after its last player has left; less where that traffic costs."""
     hold_s: Seconds = 30.0
     """Seconds that players are kept after the publisher has gone, so that it may come back."""
     standby: Switch = False

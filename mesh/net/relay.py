@@ -15,6 +15,7 @@ from typing import NamedTuple
 import zmq
 
 from mesh.balance.deputy import deputy
+from mesh.balance.idle import linger_s, shortcut
 from mesh.balance.inflight import InFlight
 from mesh.balance.supply import suppliers
 from mesh.config import Config
@@ -173,6 +174,16 @@ class Relay:
         """Ask those who follow a stream from here to go on from another node; they are fed until they do."""
         self._supplier.move(stream, node)
         self._settle()
+
+    def linger_s(self, stream: str, most: float) -> float:
+        """How long a stream is fetched that nobody plays."""
+        return linger_s(stream, self._peers.tables, most, self._config.balance)
+
+    def step_aside(self, stream: str) -> int:
+        """Ask those who follow a stream from here to go on past this node, if that costs less; how many follow it."""
+        if self.feeds(stream) and (node := shortcut(stream, self._peers.tables, self._config.balance)):
+            self.move(stream, node)
+        return self.feeds(stream)
 
     def feeds(self, stream: str) -> int:
         """How many nodes follow a stream from here."""

@@ -55,7 +55,7 @@ class Stream:
         self.log = held = catalog.open(key)
         self.key = key
         self.needed_at = now
-        """When somebody last read it."""
+        """When somebody last played it, or was to."""
         self.awaited = 0
         """How many players wait for it to open."""
         self.kept_until = now
@@ -165,7 +165,7 @@ class Stream:
 
     def tend(self, now: float) -> None:
         """Tell the mesh how it is, see to its source, and drop it when nobody needs it any more."""
-        if self.players or self.awaited or self._relay.feeds(self.key) or self._leadership.standby:
+        if self.players or self.awaited or self._leadership.standby:
             self.needed_at = now
         self.needed_at = max(self.needed_at, min(now, self.kept_until))
         if self._tables.leads(self.key):
@@ -177,7 +177,7 @@ class Stream:
             return
         if now - self._led_at > self._config.hold_s:
             self.drop("its publisher did not come back")
-        elif self._replication.fetching and now - self.needed_at > self._config.linger_s:
+        elif self._replication.fetching and self._lingered(now):
             self.drop("nobody plays it")
         else:
             self._replication.tend()
@@ -196,6 +196,13 @@ class Stream:
     @property
     def _tables(self) -> Tables:
         return self._gossip.tables
+
+    def _lingered(self, now: float) -> bool:
+        """Whether nobody needs it any more, after those it feeds have been asked to go on from elsewhere."""
+        idle_s = now - self.needed_at
+        if idle_s <= self._relay.linger_s(self.key, self._config.linger_s):
+            return False
+        return not self._relay.step_aside(self.key)
 
     def _end_players(self, offset: int) -> None:
         """Their stream ends here; who comes later begins another."""

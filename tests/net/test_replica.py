@@ -144,3 +144,18 @@ async def test_two_replicas_that_move_below_each_other_at_once_part_again_and_mi
         for player in players:
             await rest(player, show)
         assert "a" in (source(b), source(c))
+
+
+@asynctest
+async def test_a_node_whose_players_have_left_steps_aside_and_those_it_fed_miss_nothing(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", stream__linger_s="0.2") as (a, b, c):
+        show = Show(await Poster.begin(a, "/live/x", *HEADERS))
+        showing = asyncio.create_task(show.run(10))
+        gone, player = [await follow(node, supplier) for node, supplier in [(b, a), (c, b)]]
+        await until(lambda: [it.supplier for it in b.gossip.tables.replicas("live/x") if it.node == c.gossip.id])
+        assert source(c) == "b"
+        gone.close()
+        await until(lambda: not len(b.streams))
+        assert source(c) == "a"
+        await showing
+        await rest(player, show)

@@ -10,6 +10,8 @@ from math import dist
 from random import Random
 from typing import Any
 
+from mesh.balance.deputy import deputy
+from mesh.balance.idle import linger_s, shortcut
 from mesh.balance.inflight import InFlight
 from mesh.balance.ring import rank
 from mesh.balance.supply import suppliers
@@ -36,10 +38,11 @@ class Copy:
     since: float
     supplier: str = ""
     """Empty at the leader."""
-    users: int = 0
-    """Players, and hosts that fetch it from here."""
+    players: int = 0
+    followers: int = 0
+    """Hosts that fetch it from here."""
     needed: float = 0.0
-    """When it last had any."""
+    """When it last had a player."""
     told: str = ""
     """The supplier that the others know of."""
 
@@ -141,7 +144,8 @@ class Fleet:
         for stream, copy in host.copies.items():
             holders = [other for other in self.hosts.values() if other.alive and stream in other.copies]
             if not copy.supplier:
-                self._lead(self._random.choice(holders or [it for it in self.hosts.values() if it.alive]), stream)
+                able = [other for other in self.hosts.values() if other.alive and not other.full]
+                self._lead(self._random.choice([it for it in holders if not it.full] or able), stream)
             for other in holders:
                 if other.copies[stream].supplier == host.id:
                     self._supply(other, stream, other.copies[stream])
@@ -168,13 +172,13 @@ class Fleet:
         for stream, copy in [*host.copies.items()]:
             if not copy.supplier:
                 continue
-            if copy.users:
+            if copy.players:
                 copy.needed = self.now
-                if round(self.now - copy.since) % AGAIN_S == AGAIN_S // 2:
-                    self._supply(host, stream, copy)
-            elif self.now - copy.needed > LINGER_S:
+            elif self._lingered(host, stream, copy):
                 self._let_go(host, stream, copy)
                 continue
+            if round(self.now - copy.since) % AGAIN_S == AGAIN_S // 2:
+                self._supply(host, stream, copy)
             if copy.told != copy.supplier:
                 copy.told = copy.supplier
                 path = tuple(self._path(copy.supplier, stream))
@@ -188,7 +192,7 @@ class Fleet:
         if copy is None:
             copy = host.copies[stream] = Copy(self.now)
             self._supply(host, stream, copy)
-        copy.users += 1
+        copy.players += 1
         host.players += 1
         host.sends += 1
         return True
@@ -196,7 +200,7 @@ class Fleet:
     def leave(self, host: Host, stream: str) -> None:
         """A player goes."""
         copy = host.copies[stream]
-        copy.users -= 1
+        copy.players -= 1
         copy.needed = self.now
         host.players -= 1
         host.sends -= 1
@@ -207,7 +211,7 @@ class Fleet:
             (host, self.hosts[copy.supplier])
             for host in self.hosts.values()
             for copy in host.copies.values()
-            if copy.supplier and not copy.users
+            if copy.supplier and not copy.players and not copy.followers
         )
         return sum(self.price(supplier.zone, host.zone) for host, supplier in idle)
 
@@ -238,20 +242,46 @@ class Fleet:
         return path
 
     def _supply(self, host: Host, stream: str, copy: Copy) -> None:
-        """Fetch it from the best who really has it, and does not have it from here."""
+        """Fetch it from the best who has it, or from whom that one names; at worst from a leader who is full."""
         self.tables.me = host.id
-        for node in (*suppliers(stream, self.tables, (), self.config), self.leaders[stream]):
-            other = self.hosts[node]
-            if other.alive and stream in other.copies and host.id not in self._path(node, stream):
-                self._move(host, stream, copy, node)
-                return
+        for node in suppliers(stream, self.tables, (), self.config):
+            if node == copy.supplier:
+                break
+            feeder = self._feeder(node, host, stream) if self._feeds(node, host, stream) else ""
+            if self._feeds(feeder, host, stream):
+                self._move(host, stream, copy, feeder)
+                break
+        if not copy.supplier or not self.hosts[copy.supplier].alive:
+            self._move(host, stream, copy, self.leaders[stream])
+
+    def _feeds(self, node: str, host: Host, stream: str) -> bool:
+        """Whether it really has it, and does not have it from this host."""
+        other = self.hosts.get(node)
+        return other is not None and other.alive and stream in other.copies and host.id not in self._path(node, stream)
+
+    def _feeder(self, node: str, host: Host, stream: str) -> str:
+        """Who is to feed a host that asks this node."""
+        self.tables.me = node
+        return deputy(stream, host.id, self.tables, self.hosts[node].load())
+
+    def _lingered(self, host: Host, stream: str, copy: Copy) -> bool:
+        """Whether it is not needed any more, after its followers have been asked to go on from elsewhere."""
+        self.tables.me = host.id
+        if self.now - copy.needed <= linger_s(stream, self.tables, LINGER_S, self.config):
+            return False
+        if copy.followers and shortcut(stream, self.tables, self.config) == copy.supplier:
+            for replica in self.tables.replicas(stream):
+                follower = self.hosts[replica.node]
+                if replica.supplier == host.id == follower.copies[stream].supplier:
+                    self._move(follower, stream, follower.copies[stream], copy.supplier)
+        return not copy.followers
 
     def _move(self, host: Host, stream: str, copy: Copy, supplier: str) -> None:
         for node, change in ((copy.supplier, -1), (supplier, 1)):
             if node:
                 other = self.hosts[node]
                 other.sends += change
-                other.copies[stream].users += change
+                other.copies[stream].followers += change
                 self.relay_cost += change * self.price(other.zone, host.zone)
         copy.supplier = supplier
 
