@@ -7,10 +7,10 @@ from mesh.config.rule import Rule
 
 WEIGHTS: Mapping[str, float] = {
     "zone": 100.0,
-    "cost": 20.0,
-    "room": 20.0,
+    "cost": 30.0,
+    "rtt": 30.0,
     "stream": 10.0,
-    "rtt": 10.0,
+    "room": 10.0,
     "bandwidth": 1.0,
     "cpu": 1.0,
     "lag": 1.0,

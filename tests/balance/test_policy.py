@@ -84,7 +84,7 @@ PLAY = {
         {"a": "is in another zone", "b": "does not have the stream"},
     ),
     "a zone without any node counts for nothing": (
-        [member("a", "fra"), member("b", "ams")],
+        [member("a", "fra", links={"b": Link(35, 0)}), member("b", "ams")],
         [lead("b")],
         {"zone": "mars"},
         "b",

@@ -30,7 +30,7 @@ def crowd(way, players=800):
 def test_a_crowd_is_placed_nearly_as_well_as_it_could_be():
     ours = crowd("ours")
     assert rtt(ours) < 1.05
-    assert cost(ours) < 1.2
+    assert cost(ours) < 1.1
     assert sum(seen.over for seen in ours.seen) == 0
     assert ours.refused < 0.01 * ours.joined
 
