@@ -9,6 +9,7 @@ which one that is, so no two of them ever move below each other.
 from collections import Counter
 from collections.abc import Container, Mapping
 from itertools import chain, islice
+from operator import attrgetter
 
 from mesh.balance.load import full
 from mesh.balance.locality import cost, dearest, link
@@ -22,7 +23,7 @@ from mesh.gossip.tables import Tables
 HEARD = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
 """A node in one of these can be fetched from, and still has the publisher it speaks of. In any other state it may have
 lost him, and then he is not to be refused by his own ghost."""
-ENOUGH = 32
+ENOUGH = 16
 """Holders to choose among, of however many: the leader, then those of the own zone."""
 STAY = 1.0
 """By how much a score must be better than the supplier's that one has: about a hop."""
@@ -36,7 +37,7 @@ def suppliers(
     holders, lead, me = tables.holders(stream), tables.leader(stream), tables.members[tables.me]
     own, leader = holders.get(me.id), lead.node if lead else ""
     supplier = own.supplier if own else ""
-    children = Counter(replica.supplier for replica in holders.values())
+    children = Counter(map(attrgetter("supplier"), holders.values()))
     children[supplier] -= 1
     weights, limits, most = {**SUPPLY, **config.supply}, {**LIMITS, **config.limits}, dearest(config.cost)
     entrance = _entrance(stream, holders, tables) if supplier in tables.members else ""
@@ -62,9 +63,11 @@ def suppliers(
         leaves = member.status is not Status.ALIVE or bool(full(member.load, limits))
         return leaves, round(worth / (config.margin or 1e-6)), rank(me.id, member.id)
 
-    nearby = (node for node in turned(tables.zones[me.zone], me.id) if node in holders)
-    found = dict.fromkeys(chain([leader], nearby, holders))
-    members = (tables.members[node] for node in found if node in tables.members)
+    near = (node for node in turned(tables.zones[me.zone], me.id) if node in holders and node != leader)
+    far = (
+        node for node in holders if node != leader and node in tables.members and tables.members[node].zone != me.zone
+    )
+    members = (tables.members[node] for node in chain([leader] if lead else [], near, far))
     return tuple(member.id for member in sorted(islice(filter(able, members), ENOUGH), key=order))
 
 
@@ -73,11 +76,10 @@ def _entrance(stream: str, holders: Mapping[str, Replica], tables: Tables) -> st
     zone = tables.members[tables.me].zone
 
     def enters(node: str) -> bool:
-        replica, member = holders.get(node), tables.members.get(node)
+        replica = holders.get(node)
         supplier = tables.members.get(replica.supplier) if replica else None
-        heard = member is not None and member.zone == zone and member.status in HEARD
-        return heard and supplier is not None and supplier.zone != zone
+        return supplier is not None and supplier.zone != zone and tables.members[node].status in HEARD
 
     if not enters(tables.me):
         return ""
-    return min(filter(enters, holders), key=lambda node: rank(stream, node))
+    return min(filter(enters, tables.zones[zone]), key=lambda node: rank(stream, node))
