@@ -92,14 +92,15 @@ class Node:
         self._health = Health()
         self._state = State.open(config)
         self.gossip = Gossip(config, self._state, context, rtmp, http, lambda: self._load.load)
-        self._load = LoadMeter(self._counts, lambda: self._health.ill, config.node.capacity, self.gossip.carry)
+        ill, usable = (lambda: self._health.ill), (lambda: self._health.usable)
+        self._load = LoadMeter(self._counts, ill, usable, config.node.capacity, self.gossip.carry)
         self.relay = Relay(context, self.gossip, config, self.catalog.get)
         self._rtmp = Server(self.streams, self.fanout, SystemRandom())
 
     async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self._serve(rtmp, http, tasks.create_task)
-            health = self._health.run(self._checks(rtmp, http))
+            health = self._health.run(*self._checks(rtmp, http))
             work = (self._load.run(), health, self.fanout.sweep(), self.streams.run(), self.keeping.run())
             chores = [tasks.create_task(chore) for chore in work]
             on_ready()
@@ -175,15 +176,11 @@ class Node:
         relays = sum(link.direction == "out" for link in relay.links)
         return Counts(players, len(self.streams), relays, received, self.fanout.sent + relay.sent, relay.brought)
 
-    def _checks(self, rtmp: socket.socket, http: socket.socket) -> list[Check]:
-        """Of what this node may fall ill."""
-        return [
-            disk(self._state.directory),
-            descriptors,
-            answers("rtmp.listen", rtmp, RTMP),
-            answers("http.listen", http, HTTP),
-            passes(lambda: self.fanout.full, self.config.egress.pass_max_ms),
-        ]
+    def _checks(self, rtmp: socket.socket, http: socket.socket) -> tuple[list[Check], list[Check]]:
+        """Of what this node may fall ill, and of what it may have too little."""
+        listeners = answers("rtmp.listen", rtmp, RTMP), answers("http.listen", http, HTTP)
+        waiting = passes(lambda: self.fanout.full, self.config.egress.pass_max_ms)
+        return [disk(self._state.directory), *listeners], [descriptors, waiting]
 
     def _unready(self) -> str:
         if self.gossip.tables.members[self.gossip.id].status is Status.DRAINING:

@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from mesh.balance.inflight import InFlight
-from mesh.balance.load import full
+from mesh.balance.load import lack
 from mesh.balance.locality import client_zone, cost, dearest, link, witness
 from mesh.balance.request import Action, Request
 from mesh.balance.ring import rank
@@ -70,8 +70,14 @@ class Judge:
         random: Random,
         now: float,
         reserve: float = 0.0,
+        last_resort: bool = False,
     ) -> None:
-        """`reserve` is the share of their room that the other nodes keep for those who ask them."""
+        """`reserve` is the share of their room that the other nodes keep for those who ask them.
+
+        As a `last_resort` those that are ill take clients too.
+        """
+        self.relents = False
+        """Whether a node was passed over that could take the client without the reserve, or as a last resort."""
         self.zone = client_zone(request.zone, tables)
         self.weights = weights(config, request.action)
         self.roles = roles(request.stream, tables)
@@ -81,6 +87,7 @@ class Judge:
         self._inflight = inflight
         self._random = random
         self._now = now
+        self._last_resort = last_resort
         self._limits = limits = {**LIMITS, **config.limits}
         self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
         self._replicas = tables.holders(request.stream)
@@ -92,15 +99,27 @@ class Judge:
         self._cannot_fetch = request.action == Action.PLAY and not heard
 
     def __call__(self, member: Member) -> Candidate:
-        """What to hold of a node. Who cannot take the client gets no score, unless everything is to be explained."""
+        """What to hold of a node. Who cannot take the client gets no score."""
         request, load, here = self._request, self._inflight.load(member, self._now), member.id == self._tables.me
         role = self.roles.get(member.id, "")
         draw = int(rank(request.sid, member.id), 16) / 2**128 if request.sid else self._random.random()
-        lost = self._lost(member, load, here, role)
-        if lost and not request.explain:
-            return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost)
+        if lost := self._lost(member, load):
+            return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost.format(load=load))
         terms = values(self._sight(member, load, here, role, draw), self.weights)
-        return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw, lost)
+        return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw)
+
+    def takes(self, member: Member) -> bool:
+        """Whether a node can take the client."""
+        return not self._lost(member, self._inflight.load(member, self._now))
+
+    def explained(self, candidate: Candidate) -> Candidate:
+        """One that cannot take the client, with what its score would be made of."""
+        if candidate.terms:
+            return candidate
+        member = self._tables.members[candidate.node]
+        load = self._inflight.load(member, self._now)
+        terms = values(self._sight(member, load, candidate.here, candidate.role, candidate.draw), self.weights)
+        return candidate._replace(terms=terms, score=score(terms, self.weights))
 
     def bound(self, zone: str) -> float:
         """No node of this zone has a better score than this, as far as a few of them tell."""
@@ -109,15 +128,19 @@ class Judge:
         placed = [name for name in self.weights if name in PLACE]
         return score(values(self._sight(nearest, Load(), False, "", 0.0), placed), self.weights)
 
-    def _lost(self, member: Member, load: Load, here: bool, role: str) -> str:
-        """Why a node cannot take the client; empty if it can."""
+    def _lost(self, member: Member, load: Load) -> str:
+        """Why a node cannot take the client, with the figures still to be filled in; empty if it can."""
+        here = member.id == self._tables.me
         if self._request.tied and not here:
             return f"is not the node that was asked: {self._request.tied}"
         if member.status != Status.ALIVE:
             return f"is {member.status}"
-        if lack := full(load, self._limits if here else self._reserved):
-            return f"is {'full' if full(load, self._limits) else 'all but full'}: {lack}"
-        return "cannot get the stream" if self._cannot_fetch and not role else ""
+        if words := lack(load, self._limits, last_resort=True):
+            return f"is full: {words}"
+        if words := lack(load, self._limits if here else self._reserved, self._last_resort):
+            self.relents = True
+            return f"is {'ill' if load.ill else 'all but full'}: {words}"
+        return "cannot get the stream" if self._cannot_fetch and member.id not in self.roles else ""
 
     def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
         way, age, ramp = link(self._witness, member), self._now - member.born, self._ramp

@@ -28,6 +28,17 @@ FULL: tuple[tuple[Callable[[Load, Limits], bool], str], ...] = (
 """What leaves a node no room for another client, and how to say so."""
 
 
-def full(load: Load, limits: Limits = LIMITS) -> str:
-    """The first resource that is used up, in words; empty if the node has room."""
-    return next((words.format(load=load) for is_full, words in FULL if is_full(load, limits)), "")
+def full(load: Load, limits: Limits = LIMITS, last_resort: bool = False) -> str:
+    """The first resource that is used up, in words; empty if the node has room.
+
+    An ill node has none, unless it is the `last_resort` and still usable.
+    """
+    return lack(load, limits, last_resort).format(load=load)
+
+
+def lack(load: Load, limits: Limits, last_resort: bool) -> str:
+    """The same with its figures still to be filled in, which takes longer than to find it."""
+    for is_full, words in FULL[1:] if last_resort and load.usable else FULL:
+        if is_full(load, limits):
+            return words
+    return ""

@@ -11,18 +11,22 @@ from random import Random
 
 from mesh.balance.candidate import Candidate, Judge, weights
 from mesh.balance.inflight import InFlight
+from mesh.balance.load import Limits, full
 from mesh.balance.request import Action, Request
 from mesh.balance.shortlist import shortlist
 from mesh.balance.supply import HEARD
 from mesh.balance.term import LOAD, TERMS, score
 from mesh.config import BalanceConfig
-from mesh.gossip.member import LeadState
+from mesh.config.weight import LIMITS
+from mesh.gossip.member import LeadState, Status
 from mesh.gossip.tables import Tables
 
 __all__ = ["Action", "Candidate", "Placement", "Redirect", "Refuse", "Request", "Serve", "place"]
 
 RESERVE = 0.05
 """The share of its room that a node keeps for those who ask it: the others know a second late how full it is."""
+RESORTS = ((RESERVE, False), (0.0, False), (0.0, True))
+"""The reserve, and whether nodes that are ill take clients: the next only if nobody else is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def place(
     # Why each of the others lost takes as long as the choice itself, and nobody reads it.
     shown = candidates if request.explain else candidates[:1]
     judged = tuple(_judged(candidate, best, weighed, config.margin) for candidate in shown)
-    reasons = (f"{tables.display_name(best.node)} {_merit(best, request.action)}",)
+    reasons = _merits(best, request, tables)
     if best.here:
         return Serve((*reasons, request.tied) if request.tied else reasons, judged)
     return Redirect(best.node, (*reasons, f"{asked} {judged[0].lost}"), judged)
@@ -98,12 +102,21 @@ def _publishing(stream: str, tables: Tables) -> str:
 def _candidates(
     request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
 ) -> list[Candidate]:
-    """The nodes to choose from, the asked one first; only if there is no other, those that have but their reserve."""
-    for reserve in (RESERVE, 0.0):
-        candidates = shortlist(request, tables, Judge(request, tables, config, inflight, random, now, reserve), random)
-        if not all(candidate.lost for candidate in candidates):
+    """The nodes to choose from, the asked one first."""
+    for reserve, last in RESORTS:
+        judge = Judge(request, tables, config, inflight, random, now, reserve, last)
+        candidates = shortlist(request, tables, judge, random)
+        if not judge.relents or not all(candidate.lost for candidate in candidates):
             break
-    return candidates
+        if request.tied and _others(tables, {**LIMITS, **config.limits}):
+            break
+    return [*map(judge.explained, candidates)] if request.explain else candidates
+
+
+def _others(tables: Tables, limits: Limits) -> bool:
+    """Whether any node but this one is well and has room."""
+    others = (member for id, member in tables.members.items() if id != tables.me)
+    return any(member.status == Status.ALIVE and not full(member.load, limits) for member in others)
 
 
 def _choose(able: Sequence[Candidate], weights: Mapping[str, float], config: BalanceConfig, sticky: bool) -> Candidate:
@@ -136,9 +149,11 @@ def _judged(candidate: Candidate, best: Candidate, weights: Mapping[str, float],
     return candidate._replace(lost=TERMS[worst].lost)
 
 
-def _merit(best: Candidate, action: Action) -> str:
-    if action == Action.PUBLISH:
-        return "has room for a publisher"
-    return {"leader": "leads the stream", "replica": "has a replica of the stream"}.get(
-        best.role, "can fetch the stream"
-    )
+def _merits(best: Candidate, request: Request, tables: Tables) -> tuple[str, ...]:
+    """Why this one is the best."""
+    name, ill = tables.display_name(best.node), tables.members[best.node].load.ill
+    having = {"leader": "leads the stream", "replica": "has a replica of the stream"}
+    merit = having.get(best.role, "can fetch the stream")
+    if request.action == Action.PUBLISH:
+        merit = "has room for a publisher"
+    return (f"{name} {merit}", f"nobody else can take it, though {name} is ill: {ill}")[: 2 if ill else 1]

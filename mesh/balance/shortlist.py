@@ -2,7 +2,8 @@
 
 The client's own zone comes first, then the others from the best on, until none can offer a better score than was
 found. In each of them a few nodes are judged that have the stream, from the session's point of the zone's ring on, and,
-unless one of those is good enough, a few that would have to fetch it, from the stream's point on.
+unless one of those is good enough, a few that would have to fetch it, from the stream's point on. Where it is to be
+explained, some of those that were passed over are told as well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,20 +27,28 @@ FEW = 16
 def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) -> list[Candidate]:
     """The candidates for this client, the asked node first."""
     members, here = tables.members, judge(tables.members[tables.me])
-    if request.explain or len(members) <= FEW:
+    if len(members) <= FEW:
         return [here, *(judge(member) for member in members.values() if member.id != tables.me)]
     if request.tied:
         return [here]
-    found = [here]
+    found, lost = [here], list[Candidate]()
+
+    def able(nodes: Iterable[str]) -> Iterator[Candidate]:
+        """The first few that can take the client."""
+        for member in map(members.__getitem__, nodes):
+            if judge.takes(member):
+                yield judge(member)
+            elif request.explain and len(lost) < ENOUGH and member.id != tables.me:
+                lost.append(judge(member))
 
     def look(zone: str, bound: float) -> None:
         ring = tables.zones.get(zone, ())
         point = rank(request.sid) if request.sid or not ring else random.choice(ring)
         having = (node for node in turned(ring, point) if node in judge.roles)
-        found.extend(_able(having, tables, judge))
+        found.extend(islice(able(having), EACH))
         if _best(found) > bound + judge.weights.get("stream", 0.0):
             lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
-            found.extend(_able(lacking, tables, judge))
+            found.extend(islice(able(lacking), EACH))
 
     look(judge.zone, 0.0)
     if _best(found) > judge.weights.get("zone", 0.0):
@@ -52,14 +61,8 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
     if request.sid and len(others) == len(found) - 1:
         # Asked elsewhere, the session would not have met this node.
         here = here._replace(draw=1.0)
-    return [here, *others]
+    return [here, *others, *lost]
 
 
 def _best(found: Iterable[Candidate]) -> float:
     return min((candidate.score for candidate in found if not candidate.lost), default=inf)
-
-
-def _able(nodes: Iterable[str], tables: Tables, judge: Judge) -> Iterator[Candidate]:
-    """The first few that can take the client."""
-    judged = (judge(tables.members[node]) for node in nodes)
-    return islice((candidate for candidate in judged if not candidate.lost), EACH)

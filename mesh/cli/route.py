@@ -13,7 +13,11 @@ from mesh.cli.output import api_options, show, styled, table
 
 @click.command()
 @click.argument("stream")
-@click.option("--explain", is_flag=True, help="List every node, what its score is made of, and why it lost.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="List the nodes that were looked at, what their scores are made of, and why they lost.",
+)
 @click.option("--action", type=click.Choice(["play", "publish"]), help="What the client wants; play by default.")
 @click.option("--proto", metavar="NAME", help="How it asks: flv (default), rtmp or ws.")
 @click.option("--zone", metavar="ZONE", help="Where it is; the zone of the node that is asked by default.")
@@ -34,6 +38,8 @@ def _route(reply: dict[str, Any]) -> Iterable[RenderableType]:
     if "candidates" in reply:
         yield ""
         yield _candidates(reply["candidates"], reply["weights"])
+    if others := reply.get("others"):
+        yield f"{others} more were not looked at"
 
 
 def _candidates(candidates: list[dict[str, Any]], weights: dict[str, float]) -> Table:

@@ -138,6 +138,8 @@ class Route:
     weights: Mapping[str, float] | None = optional(None)
     """What each term counts for; with `candidates`."""
     candidates: tuple[Candidate, ...] = optional(())
+    others: int = optional(0)
+    """How many nodes besides those were not looked at: in a large mesh most cannot be better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Load:
     """Why nobody should be sent here although the node is alive, like "disk of node.data_dir is full"."""
     relays: int = 0
     """How many streams it sends to other nodes, each of them counted."""
+    usable: bool = True
+    """Whether it takes clients although it is ill, where nobody else can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Api:
         shown = self._route(wish, placement, asked_host(request))
         if wish.explain and placement.candidates:
             candidates = tuple(map(self._candidate, placement.candidates))
-            shown = replace(shown, weights=self._balance.weights(wish.action), candidates=candidates)
+            weights, others = self._balance.weights(wish.action), len(self._tables.members) - len(candidates)
+            shown = replace(shown, weights=weights, candidates=candidates, others=others)
         return _json(shown)
 
     def _route(self, wish: Request, placement: Placement, host: str) -> reply.Route:

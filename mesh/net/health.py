@@ -45,16 +45,23 @@ class Health:
 
     def __init__(self) -> None:
         self._ills: dict[Check, str] = {}
+        self._lacks: tuple[Check, ...] = ()
 
     @property
     def ill(self) -> str:
         """All of it, in words; "" if the node is well."""
         return "; ".join(self._ills.values())[:MOST_ILL]
 
-    async def run(self, checks: Iterable[Check]) -> None:
-        """Look until cancelled."""
+    @property
+    def usable(self) -> bool:
+        """Whether it could take clients all the same, where nobody else can."""
+        return not any(check in self._ills for check in self._lacks)
+
+    async def run(self, checks: Iterable[Check], lacks: Iterable[Check] = ()) -> None:
+        """Look until cancelled; by each of the `lacks` it has too little of something to take anybody."""
+        self._lacks = tuple(lacks)
         async with asyncio.TaskGroup() as tasks:
-            for check in checks:
+            for check in (*checks, *self._lacks):
                 tasks.create_task(self._watch(check))
 
     async def _watch(self, check: Check) -> None:

@@ -44,15 +44,18 @@ class LoadMeter:
         self,
         counts: Callable[[], Counts],
         ill: Callable[[], str] = str,
+        usable: Callable[[], bool] = lambda: True,
         capacity_bps: int = 0,
         carry: Callable[[Mapping[str, int]], None] = lambda bps: None,
     ) -> None:
-        """`ill` says what the node suffers from, `carry` is told what each other node brings.
+        """`ill` says what the node suffers from, `usable` if it can serve all the same; `carry` is told what each other
+        node brings.
 
         The capacity is that of the fastest interface if none is given.
         """
         self._counts = counts
         self._ill = ill
+        self._usable = usable
         self._capacity_bps = capacity_bps
         self._carry = carry
         self._brought: dict[str, int] = {}
@@ -87,6 +90,7 @@ class LoadMeter:
                 loop_lag_ms=round(1000 * median(self._lags), 1),
                 ill=self._ill(),
                 relays=counts.relays,
+                usable=self._usable(),
             )
             await asyncio.sleep(PERIOD_S)
 

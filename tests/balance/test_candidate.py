@@ -58,15 +58,18 @@ def test_a_mesh_that_has_just_begun_has_no_young_nodes():
 
 def test_who_cannot_take_a_client_gets_no_score_unless_it_is_to_be_explained():
     draining = replace(B, status=Status.DRAINING)
-    tables = Tables(A.id, [A, draining], [lead(A)])
-    plain, explained = judge(ASK, tables)(draining), judge(replace(ASK, explain=True), tables)(draining)
+    judging = judge(ASK, Tables(A.id, [A, draining], [lead(A)]))
+    plain = judging(draining)
     assert (plain.lost, plain.terms) == ("is draining", {})
+    explained = judging.explained(plain)
     assert (explained.lost, explained.terms["stream"]) == ("is draining", 1)
+    able = judging(A)
+    assert judging.explained(able) is able
 
 
 @given(LOADS, st.sampled_from("xyz"), st.sampled_from("xyz"), st.floats(0, 500), st.booleans())
 def test_no_node_has_a_better_score_than_the_bound_of_its_zone(load, zone, there, rtt_ms, holds):
     far = node(2, there, load=load)
     near = node(1, zone, links={far.id: Link(rtt_ms, 0)})
-    judging = judge(replace(ASK, explain=True), Tables(near.id, [near, far], [lead(far if holds else near)]))
-    assert judging(far).score >= judging.bound(there)
+    judging = judge(ASK, Tables(near.id, [near, far], [lead(far if holds else near)]))
+    assert judging.explained(judging(far)).score >= judging.bound(there)

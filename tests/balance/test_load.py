@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mesh.balance.load import full
@@ -32,3 +34,11 @@ def test_limits_are_the_operators():
     assert full(Load(tx_bps=499, capacity_bps=1000, players=99), limits) == ""
     assert full(Load(tx_bps=500, capacity_bps=1000), limits) == "sends 500 of 1,000 b/s"
     assert full(Load(players=100), limits) == "100 players"
+
+
+def test_an_ill_node_has_room_only_as_the_last_resort_and_if_it_is_usable():
+    load = Load(ill="disk is full")
+    assert full(load) == "disk is full"
+    assert full(load, last_resort=True) == ""
+    assert full(replace(load, usable=False), last_resort=True) == "disk is full"
+    assert full(replace(load, mem=0.99), last_resort=True) == "memory at 99%"

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from mesh.gossip.tables import Tables
 
 FULL = Load(mem=0.99)
 BUSY = Load(cpu=0.7)
+ILL, USELESS = Load(ill="disk is full"), Load(ill="out of file descriptors", usable=False)
 WS, RTMP = {"proto": "ws"}, {"proto": "rtmp"}
 
 
@@ -274,6 +276,28 @@ def test_reasons_say_who_takes_it_and_why_not_the_node_that_was_asked():
     assert ask(tables(member("a", load=FULL)), action=Action.PUBLISH).reasons == (
         "no node can take it: a is full: memory at 99%",
     )
+
+
+# How "a" is, how "b" is, what is asked of "a", and who takes it.
+ILLS = {
+    "who is well goes before who is ill": (ILL, Load(), {}, "b"),
+    "who is ill takes those who ask it if nobody is well": (ILL, ILL, {}, "a"),
+    "and those whom others send": (FULL, ILL, {}, "b"),
+    "and those who cannot be sent on": (ILL, FULL, RTMP, "a"),
+    "but not while another is well": (ILL, Load(), RTMP, 503),
+    "nor if it lacks what clients take": (USELESS, USELESS, {}, 503),
+    "nor if it is full": (replace(FULL, ill="disk is full"), FULL, {}, 503),
+}
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize(("a", "b", "request_", "taken"), ILLS.values(), ids=ILLS)
+def test_an_ill_node_is_the_last_resort_and_says_so(a, b, request_, taken, action):
+    entries = [replica("a"), replica("b")]
+    placement = ask(tables(member("a", load=a), member("b", load=b), entries=entries), action=action, **request_)
+    assert (placement.status if isinstance(placement, Refuse) else getattr(placement, "node", "a")) == taken
+    resort = f"nobody else can take it, though {taken} is ill: disk is full"
+    assert (resort in placement.reasons) == ({"a": a, "b": b}.get(taken) == ILL)
 
 
 HOLDERS = [Replica(name, "live/x", 1, "x", ("x",)) for name in "bcdefghij"]

@@ -26,10 +26,14 @@ def test_a_small_mesh_is_judged_whole():
     assert len(listed(ASK, tables)) == FEW
 
 
-def test_a_large_one_is_only_if_it_is_to_be_explained():
-    tables = fleet(400, ZONES, [lead(node(4))])
-    assert len(listed(replace(ASK, explain=True), tables)) == 400
-    assert len(listed(ASK, tables)) <= ENOUGH
+def test_a_large_one_is_not_and_explained_are_some_of_those_who_have_no_room():
+    tables = filled(fleet(400, ZONES, [lead(node(4))]), lambda member: member.zone in ("fra", "ams"))
+    request = replace(ASK, sid="s")
+    found, explained = listed(request, tables), listed(replace(request, explain=True), tables)
+    assert len(found) <= ENOUGH
+    assert explained[: len(found)] == found
+    assert len(explained) == len(found) + ENOUGH
+    assert {candidate.lost for candidate in explained[len(found) :]} == {"is full: sends 1,000 of 1,000 b/s"}
 
 
 def test_the_asked_node_comes_first_and_alone_if_the_client_is_tied_to_it():

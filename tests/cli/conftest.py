@@ -23,6 +23,7 @@ LOAD = {
     "loop_lag_ms": 1.5,
     "ill": "",
     "relays": 0,
+    "usable": True,
 }
 
 
@@ -74,6 +75,8 @@ ROUTE = {
     "url": "http://10.0.0.1:8080/live/demo.flv",
     "reasons": ["a leads the stream", "b does not have the stream"],
 }
+LARGE = {"large": {"others": 984}}
+"""What the route of a session says besides."""
 REFUSAL = {"action": "refuse", "status": 404, "reasons": ["no node has live/none"]}
 
 
@@ -116,9 +119,11 @@ def answer(path, query):
         case ["", "api", "v1", "route"]:
             if query["stream"] == "live/none":
                 return 200, REFUSAL
-            return 200, ROUTE | ({"weights": WEIGHTS, "candidates": CANDIDATES} if query.get("explain") else {}) | {
-                "asked": query
-            }
+            return 200, ROUTE | (
+                {"weights": WEIGHTS, "candidates": CANDIDATES} | LARGE.get(query.get("sid"), {})
+                if query.get("explain")
+                else {}
+            ) | {"asked": query}
     return 500, "not JSON"
 
 

@@ -20,6 +20,13 @@ def test_explain_lists_every_node_with_what_told_them_apart_the_best_first(run):
     ]
 
 
+def test_in_a_large_mesh_it_says_how_many_were_not_looked_at(run):
+    assert (
+        run("route", "live/demo", "--explain", "--sid", "large").output.splitlines()[-1]
+        == "984 more were not looked at"
+    )
+
+
 def test_a_refusal_says_its_status_and_why(run):
     assert [line.rstrip() for line in run("route", "live/none").output.splitlines()] == [
         "refuse  404",

@@ -39,8 +39,9 @@ def test_every_node_is_shown_as_in_the_contract():
             "loop_lag_ms": 1.5,
             "ill": "",
             "relays": 0,
+            "usable": True,
         },
-        "links": {"a": {"rtt_ms": 0.4, "loss": 0.01, "jitter_ms": 0.0, "bps": 0}},
+        "links": {"a": {"rtt_ms": 0.4, "loss": 0.01, "jitter_ms": 0.0, "bps": 0, "offset_ms": 0.0}},
     }
 
 

@@ -17,7 +17,19 @@ from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
 
 NODE = {"id", "name", "zone", "status", "incarnation", "urls", "load", "links"}
-LOAD = {"cpu", "mem", "rx_bps", "tx_bps", "capacity_bps", "players", "streams", "loop_lag_ms", "ill", "relays"}
+LOAD = {
+    "cpu",
+    "mem",
+    "rx_bps",
+    "tx_bps",
+    "capacity_bps",
+    "players",
+    "streams",
+    "loop_lag_ms",
+    "ill",
+    "relays",
+    "usable",
+}
 STREAM = {"stream", "leader", "epoch", "head", "standby", "replicas", "players", "kbps", "video", "audio", "state"}
 
 

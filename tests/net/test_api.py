@@ -12,7 +12,19 @@ from tests.net.asynctest import asynctest, until
 from tests.net.nodes import HEADERS, HOST, Mesh, Player, Poster, RTMPClient, get, gop, http, meshed, rtmp, written
 
 NODE = {"id", "name", "zone", "status", "incarnation", "urls", "load", "links"}
-LOAD = {"cpu", "mem", "rx_bps", "tx_bps", "capacity_bps", "players", "streams", "loop_lag_ms", "ill", "relays"}
+LOAD = {
+    "cpu",
+    "mem",
+    "rx_bps",
+    "tx_bps",
+    "capacity_bps",
+    "players",
+    "streams",
+    "loop_lag_ms",
+    "ill",
+    "relays",
+    "usable",
+}
 
 
 async def told(node: Node, target: str, *headers: str, status: int = 200) -> Any:

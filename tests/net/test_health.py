@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,20 +215,35 @@ async def test_a_node_whose_players_wait_as_long_as_they_may_is_chosen_for_no_ot
     async with meshed(tmp_path, "a", "b", egress__pass_max_ms="0.001") as (a, b):
         poster = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
         await until(lambda: b.gossip.tables.leader("live/x"))
-        assert await route(b) == "redirect"
+        assert (await route(b))["action"] == "redirect"
         player = await Player.begin(a, "/live/x.flv")
         await player.tags(8)
         poster.feed(*gop(5))
         await until(lambda: b.gossip.tables.members[a.gossip.id].load.ill == "players wait 0.001 ms")
-        assert await route(b) == "serve"
+        assert not b.gossip.tables.members[a.gossip.id].load.usable
+        assert (await route(b))["action"] == "serve"
         player.close()
         await until(lambda: b.gossip.tables.members[a.gossip.id].load.ill == "")
-        assert await route(b) == "redirect"
+        assert (await route(b))["action"] == "redirect"
 
 
-async def route(node: Node) -> str:
+@as_root
+@asynctest
+async def test_a_node_that_is_ill_and_alone_serves_all_the_same_and_says_so(small_disk, tmp_path):
+    async with meshed(tmp_path) as mesh:
+        a = await mesh.start("a", node__data_dir=str(small_disk))
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        fill(small_disk)
+        await until(lambda: a.gossip.tables.members[a.gossip.id].load.ill)
+        told = await route(a)
+        assert told["action"] == "serve"
+        assert told["reasons"][1:] == ["nobody else can take it, though a is ill: disk of node.data_dir is full"]
+        assert len(await (await Player.begin(a, "/live/x.flv")).tags(8)) == 8
+
+
+async def route(node: Node) -> dict[str, Any]:
     """What a node does with a player."""
-    return json.loads((await get(node, "/api/v1/route?stream=live/x"))[2])["action"]
+    return json.loads((await get(node, "/api/v1/route?stream=live/x"))[2])
 
 
 @asynctest

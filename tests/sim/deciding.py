@@ -37,6 +37,7 @@ DECISIONS: dict[str, Decision] = {
     "a node that fetches": lambda fleet, stream, random: suppliers(stream, fleet.tables, (), fleet.config),
     "explained": placing(lambda stream, random: Request(stream, explain=True)),
 }
+WHERE_ALL_ARE_FULL = "a player, and all are full"
 
 
 @click.command()
@@ -52,9 +53,16 @@ def decide(hosts: int, zones: int, streams: int, runs: int) -> None:
     table = Table("who asks", title=f"ms to decide, {hosts:,} nodes in {zones} zones, {streams:,} streams")
     for heading in ("CPU: median", "p99", "clock: median", "p99"):
         table.add_column(heading, justify="right")
+
+    def row(who: str, decision: Decision) -> None:
+        wanted = random.choices(names, cum_weights=weights, k=runs)
+        table.add_row(who, *timed(lambda stream: decision(fleet, stream, random), wanted))
+
     for who, decision in DECISIONS.items():
-        wanted = random.choices(names, cum_weights=weights, k=runs if who != "explained" else max(runs // 20, 2))
-        table.add_row(who, *timed(lambda stream, decision=decision: decision(fleet, stream, random), wanted))
+        row(who, decision)
+    for member in [*fleet.tables.members.values()]:
+        fleet.tables.set_member(replace(member, load=replace(member.load, tx_bps=member.load.capacity_bps)))
+    row(WHERE_ALL_ARE_FULL, DECISIONS["a player"])
     Console().print(table)
 
 
