@@ -27,9 +27,9 @@ STATES = (Status.JOINING, Status.ALIVE, Status.DRAINING)
 """What a node may say of itself; a beat carries the index."""
 LOADS = [field.name for field in fields(Load) if field.name != "ill"]
 MOST_ILL = 120
+"""Characters in which a node says what it suffers from."""
 MOST_OFFSET_MS = 10**12
 """A clock is not farther off: that is thirty years."""
-"""Characters in which a node says what it suffers from."""
 
 
 class Sender(NamedTuple):
