@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 import psutil
 
@@ -48,6 +49,12 @@ def plain(host: str) -> IP:
     """An address as it is, not as IPv4 inside IPv6, and without a scope. Raises `ValueError`."""
     ip = ipaddress.ip_address(host.partition("%")[0])
     return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+@lru_cache(4096)
+def text(host: str) -> str:
+    """The same in writing. Raises `ValueError`."""
+    return str(plain(host))
 
 
 def _hosts() -> list[str]:

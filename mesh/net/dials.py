@@ -11,7 +11,7 @@ import zmq
 
 from mesh.config import Address
 from mesh.control.cause import Cause
-from mesh.net.addresses import plain
+from mesh.net.addresses import text
 from mesh.net.sockets import Socket
 
 EVENTS = (
@@ -65,7 +65,7 @@ class Dials:
 def _dialled(endpoint: str) -> Address:
     """The address as it was dialled. When libzmq dials again, it calls an IPv4 address by its IPv6 name."""
     host, port = Address.parse(endpoint.removeprefix("tcp://"))
-    return Address(str(plain(host)) if host.startswith("::ffff:") else host, port)
+    return Address(text(host) if host.startswith("::ffff:") else host, port)
 
 
 def cause_of(event: int, value: int, sealed: bool) -> Cause | None:

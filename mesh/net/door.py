@@ -13,7 +13,7 @@ from collections.abc import Callable
 import zmq
 
 from mesh.control.cause import Cause
-from mesh.net.addresses import plain
+from mesh.net.addresses import text
 from mesh.net.dials import cause_of
 from mesh.net.sockets import Socket
 
@@ -76,7 +76,7 @@ class Door:
             with socket.socket(fileno=os.dup(descriptor)) as connection:
                 if connection.getsockname()[1] != port:
                     return
-                host = str(plain(connection.getpeername()[0]))
+                host = text(connection.getpeername()[0])
                 if self._open[host] >= MOST or self._barred(host):
                     self.refused += 1
                     connection.shutdown(socket.SHUT_RDWR)

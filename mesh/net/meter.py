@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import zmq
 
 from mesh.control.cause import Cause
-from mesh.net.addresses import plain
+from mesh.net.addresses import text
 from mesh.net.sockets import Socket
 
 log = logging.getLogger("mesh.security")
@@ -180,7 +180,7 @@ def _peer(connection: socket.socket) -> tuple[str, int]:
     """Host and port at the other end. Raises `OSError`."""
     try:
         host, port, *_ = connection.getpeername()
-        return str(plain(host)), port
+        return text(host), port
     except ValueError:
         raise OSError("no connection of libzmq") from None
 

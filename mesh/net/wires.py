@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import zmq
@@ -17,10 +16,10 @@ import zmq
 from mesh.config import Address
 from mesh.control.cause import Cause
 from mesh.errors import WireError
-from mesh.gossip.allowance import Allowance
+from mesh.gossip.allowance import Allowances
 from mesh.gossip.message import Sender
 from mesh.media.wire import MAX_MESSAGE, decode, encode
-from mesh.net.addresses import plain
+from mesh.net.addresses import text
 from mesh.net.dials import Dials
 from mesh.net.door import Door
 from mesh.net.security import Options, Security
@@ -82,7 +81,7 @@ class Wires:
         """Messages that made no sense, by the host they came from."""
         self._context = context
         self._security = security
-        self._allowances: dict[str, Allowance] = {}
+        self._allowances = Allowances(*HEARD, MAX_BLAMED)
         self._envelope = bytes.fromhex(me.id + me.boot)
         self._receive = receive
         context.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
@@ -162,7 +161,8 @@ class Wires:
         try:
             if len(frames) != 1 or len(frames[0]) <= ENVELOPE:
                 raise WireError(f"message of {len(frames)} frames, expected one of more than {ENVELOPE} bytes")
-            if not self._may_say(host, MESSAGE_COST + len(frames[0])):
+            now = asyncio.get_running_loop().time()
+            if not self._allowances.take(host, now, MESSAGE_COST + len(frames[0])):
                 raise WireError(f"more than is read of one host, {HEARD[0]} bytes per second")
             data = frames[0].buffer
             sender = Sender(data[:ID].hex(), data[ID:ENVELOPE].hex(), host)
@@ -172,14 +172,6 @@ class Wires:
             self._security.meter.count(frames)
         except WireError as error:
             self._blame(host, error)
-
-    def _may_say(self, host: str, amount: int) -> bool:
-        now = asyncio.get_running_loop().time()
-        if host not in self._allowances:
-            if len(self._allowances) >= MAX_BLAMED:
-                self._allowances = {name: it for name, it in self._allowances.items() if not it.full(now)}
-            self._allowances[host] = Allowance(*HEARD, now)
-        return self._allowances[host].take(now, amount)
 
     def _blame(self, host: str, error: WireError) -> None:
         """Count what makes no sense, and say so once."""
@@ -233,11 +225,7 @@ def _endpoint(address: Address) -> str:
 def _host(frame: zmq.Frame) -> str:
     """The address that a message came from, as the network saw it."""
     try:
-        return _plain(str(frame.get("Peer-Address")))
+        host = str(frame.get("Peer-Address"))
+        return host if "%" in host else text(host)
     except (zmq.ZMQError, ValueError):
         return ""
-
-
-@lru_cache(4096)
-def _plain(host: str) -> str:
-    return host if "%" in host else str(plain(host))
