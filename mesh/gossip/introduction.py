@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from mesh.config import Address
 from mesh.errors import WireError
+from mesh.gossip.allowance import Allowances
 from mesh.gossip.dialing import Dialing
 from mesh.gossip.entry import encode_entry
 from mesh.gossip.event import Raised, Refused, Superseded
 from mesh.gossip.member import Card, Status
 from mesh.gossip.message import Beat, Hello, Refuse, Sender, Welcome, You, check_beat, check_card
-from mesh.gossip.roster import Peer, Roster
+from mesh.gossip.roster import MAX_PEERS, MAX_PER_HOST, Peer, Roster
 from mesh.gossip.suspicion import Suspicion, addresses
 
 OVERLAP_S = 2.0
@@ -27,6 +28,8 @@ STRANGER_S = 1.0
 """Between two looks at another process that speaks in a peer's name."""
 MAX_INCARNATION = 1 << 52
 """To which others can raise it; it may grow as often again with each start before cards are refused for it."""
+NEWCOMERS = 1.0, float(MAX_PER_HOST)
+"""Processes of one host that are met in a second, and at once: they cost nothing to make up, and much to find dead."""
 WITNESSES = 2
 """Hosts that must tell a process to stop: a member alone cannot stop another."""
 
@@ -54,6 +57,7 @@ class Introductions:
         self._answered = answered
         self._raises = 0
         self._witnesses: set[str] = set()
+        self._newcomers = Allowances(*NEWCOMERS, MAX_PEERS)
 
     def tick(self, now: float) -> None:
         """Say hello wherever it is time to."""
@@ -180,11 +184,11 @@ class Introductions:
         return None
 
     def _admit(self, card: Card, beat: Beat, host: str, now: float) -> Peer | None:
-        """Take this in as a sign of a peer, new or known; None for one that has left, or is too many."""
+        """Take this in as a sign of a peer, new or known; None for one that has left, or is one too many."""
         peer = self._roster.peers.get(card.id)
         if peer is None or peer.copy.boot != card.boot:
-            if peer is None and not self._roster.has_room(host):
-                return None
+            if not self._newcomers.take(host, now) or (peer is None and not self._roster.has_room(host)):
+                return None  # if it is true, it will say hello again
             before = peer
             self._suspicion.forget(card.id)
             peer = self._roster.meet(card, host, now - beat.uptime_ms / 1000, now)

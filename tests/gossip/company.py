@@ -84,9 +84,9 @@ class Company:
         """Let a node say something to us."""
         self.membership.receive(message, sender(number, **changes), self.now)
 
-    def say_from(self, host: str, number: int, message: Message) -> None:
+    def say_from(self, host: str, number: int, message: Message, **changes: Any) -> None:
         """The same from another host than its usual one."""
-        self.membership.receive(message, sender(number)._replace(host=host), self.now)
+        self.membership.receive(message, sender(number, **changes)._replace(host=host), self.now)
 
     def beats(self, *numbers: int) -> None:
         """Let these give a sign."""

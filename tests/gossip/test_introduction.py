@@ -1,11 +1,12 @@
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from mesh.config import Address
 from mesh.errors import WireError
-from mesh.gossip.event import Raised, Refused, Subscribe, Superseded
-from mesh.gossip.introduction import MAX_INCARNATION
+from mesh.gossip.event import MemberChanged, Raised, Refused, Subscribe, Superseded
+from mesh.gossip.introduction import MAX_INCARNATION, NEWCOMERS
 from mesh.gossip.member import Status
 from mesh.gossip.message import Beat, Bye, Delta, Hello, Pull, Refuse, Sender, Welcome, You, check_card
 from tests.gossip.company import Company, Lone, address, beat, card, hello, sender, welcome
@@ -335,3 +336,20 @@ def test_a_suspect_that_speaks_by_another_network_is_found_there():
     assert other in [to for to, _ in company.sent(Hello)]
     company.say_from("10.0.1.1", 1, Welcome(card(1), beat(31), str(other)))
     assert company.membership.route(card(1).id) == other
+
+
+def test_of_one_host_so_many_processes_are_met_at_once_and_then_one_a_second():
+    company = Company()
+    boots = (f"{number:016x}" for number in range(1, 5000))
+
+    def met() -> int:
+        for boot in islice(boots, 1000):
+            company.say_from("10.9.9.9", 1, hello(1, boot=boot, incarnation=int(boot, 16)), boot=boot)
+        return len({event.new.card.boot for event in company.events(MemberChanged)})
+
+    assert met() == NEWCOMERS[1]
+    company.say(2, hello(2))
+    assert company.status(2) is Status.ALIVE, "who comes from another host is met nevertheless"
+    company.wait(3.01)
+    company.events()
+    assert met() == 3 * NEWCOMERS[0]

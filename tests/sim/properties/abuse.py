@@ -1,10 +1,13 @@
 """Members and strangers that lie do little harm to others."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from mesh.config import Address
 from mesh.errors import WireError
 from mesh.gossip.dialing import HELLOS, MAX_CANDIDATES
+from mesh.gossip.event import MemberChanged
+from mesh.gossip.introduction import NEWCOMERS
 from mesh.gossip.ledger import CHUNK, MAX_BYTES, MAX_ENTRIES, MAX_PARTS, MAX_VALUE
 from mesh.gossip.member import Lead, LeadState, Load, Status
 from mesh.gossip.message import AskAge, Beat, Bye, Delta, Hello, Known, Pull, Snap, Sync
@@ -41,7 +44,7 @@ def lies_hurt_only_the_liar(world: World) -> None:
         assert {lead for lead in leads_of(node) if lead.node != liar.id} == honest, f"n{node.key} believed a lie"
 
 
-@holds(every=10)
+@holds(every=20)
 def floods_are_bounded(world: World) -> None:
     """P11: whatever a member and strangers say, what it takes to remember and to answer them is bounded."""
     nodes = world.mesh(4)
@@ -60,6 +63,29 @@ def floods_are_bounded(world: World) -> None:
     nobody_was_held(nodes, Status.DEAD, since)
     for node in nodes:
         assert node.status(victim) is victim.status(node) is Status.ALIVE, f"n{node.key} and the victim are parted"
+
+
+@holds(every=50)
+def members_made_up_are_few(world: World) -> None:
+    """P11: of one host that makes members up, or names them anew, few are met; and the true ones notice nothing."""
+    nodes = world.mesh(5)
+    since, begun = world.now, [len(node.log) for node in nodes]
+    ids = [f"{world.random.getrandbits(128):032x}" for _ in range(100)]
+    for _ in range(150):
+        boot = f"{world.random.getrandbits(64):016x}"
+        stranger = Stranger(world.network, 99, world.random.choice(ids), boot)
+        card = replace(stranger.card, incarnation=world.random.randrange(1, 1000))
+        for node in nodes:
+            stranger.say(node.host, Hello("sim", 1, card, Beat(1, 500, 1, 0, 1, 0, Load()), "10.0.0.1:7400"))
+        world.run(0.1)
+    rate, burst = NEWCOMERS
+    most = burst + rate * (world.now - since)
+    for node, before in zip(nodes, begun, strict=True):
+        told = [event.new for _, event in node.log[before:] if isinstance(event, MemberChanged) and event.new]
+        met = {new.card.boot for new in told if new.id in ids}
+        assert 0 < len(met) <= most, f"n{node.key} met {len(met)}, expected no more than {most:.0f}"
+        held = {held for _, id, held in node.verdicts(since) if id not in ids}
+        assert not held, f"n{node.key} held others for {held}"
 
 
 def mint(world: World, count: int) -> list[Stranger]:
