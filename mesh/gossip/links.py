@@ -61,7 +61,7 @@ class Links:
         """What streams from each peer bring at present."""
         for id, link in self._roster.links.items():
             if link.bps != (now := bps.get(id, 0)):
-                self._roster.links[id] = replace(link, bps=now)
+                self._roster.links[id] = link._replace(bps=now)
 
     def tell(self, beat: Beat, now: float) -> Beat:
         """Ping the next peer, if it is time to, and let the next beat tell of some links."""

@@ -8,6 +8,7 @@ one node sees it, its own judgement (`status`) and the way it reaches the other 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Status(StrEnum):
@@ -22,10 +23,9 @@ class Status(StrEnum):
     LEFT = "left"
     DEAD = "dead"
 
-    @property
-    def living(self) -> bool:
-        """Whether it may still be running: neither dead nor left."""
-        return self not in (Status.DEAD, Status.LEFT)
+    def __init__(self, name: str) -> None:
+        self.living = name not in ("dead", "left")
+        """Whether it may still be running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ class Card:
     """The newest version of the protocol between nodes that it speaks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The way from one node to another, as the first measured it."""
 
     rtt_ms: float

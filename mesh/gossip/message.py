@@ -7,6 +7,7 @@ Nothing here carries a clock: times are ages, in ms.
 
 import re
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from mesh.errors import WireError
@@ -25,7 +26,8 @@ Row = tuple[str, str, int, int]
 
 STATES = (Status.JOINING, Status.ALIVE, Status.DRAINING)
 """What a node may say of itself; a beat carries the index."""
-LOADS = [field.name for field in fields(Load) if field.name != "ill"]
+LOADS = attrgetter(*[field.name for field in fields(Load) if field.name != "ill"])
+"""The numbers in a load."""
 MOST_ILL = 120
 """Characters in which a node says what it suffers from."""
 MOST_OFFSET_MS = 10**12
@@ -248,7 +250,7 @@ def check_beat(beat: Beat) -> None:
         raise WireError(f"beat has state {beat.state}, expected 0 to {len(STATES) - 1}")
     if min(beat.seq, beat.version, beat.uptime_ms) < 0:
         raise WireError("beat has a negative number")
-    if any(getattr(beat.load, name) < 0 for name in LOADS):
+    if min(LOADS(beat.load)) < 0:
         raise WireError("beat has a negative load")
     if len(beat.load.ill) > MOST_ILL or not beat.load.ill.isprintable():
         raise WireError(f"beat says ill {beat.load.ill[:80]!r}, expected no more than {MOST_ILL} printable characters")

@@ -79,7 +79,10 @@ class Tables:
 
     def set_member(self, member: Member) -> None:
         """Write or replace a member."""
-        old = self._members.get(member.id)
+        old = self._members.get(member.card.id)
+        if old and old.card is member.card and old.status is member.status and old.born == member.born:
+            self._members[member.card.id] = member  # its load, with every heartbeat
+            return
         if old is None or (old.name, old.status.living, old.born) != (member.name, member.status.living, member.born):
             self._names = None
         if old is None or old.zone != member.zone:
