@@ -126,6 +126,8 @@ class LeadState(StrEnum):
     """Led, but silent for longer than `stream.silence_s`."""
     STANDBY = "standby"
     """Published here too, and not needed: it takes over when the leader is lost."""
+    HEIR = "heir"
+    """The claim of a standby: newcomers give way to it, as they do to a standby."""
 
 
 @dataclass(frozen=True, slots=True)

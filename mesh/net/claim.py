@@ -1,8 +1,9 @@
 """Claims: publishes that are about to begin, announced so that of two at the same moment one gives way.
 
 A claim is told to all and then held for as long as the others need to hear of it and to object. Who has begun already
-wins; among claims the highest node id does, before any offset exists. Meanwhile those who hold the stream are asked
-where it ends, because that is where the next epoch begins.
+wins. Who comes gives way to who waits: a standby goes on with the next frame, a newcomer at a keyframe of his own. Of
+two alike, before any offset exists, the one that was heard of before the other began wins, and else the higher node id.
+Meanwhile those who hold the stream are asked where it ends, because that is where the next epoch begins.
 """
 
 import asyncio
@@ -18,6 +19,19 @@ from mesh.stream.end import End
 CLAIM_MIN_S, CLAIM_MAX_S = 0.050, 0.150
 """Twice the longest round trip, within these: on a busy machine even a neighbour may hear 20 ms late."""
 TRIES = 3
+FLOWS_S = 0.3
+"""A stream that had a frame in this time still has its publisher, whether or not his node can be heard from here."""
+FIRST = {
+    LeadState.CLAIM: {LeadState.LIVE, LeadState.STANDBY, LeadState.HEIR},
+    LeadState.HEIR: {LeadState.LIVE},
+}
+"""What goes before a claim of each kind, whosever it is."""
+
+
+def goes_before(theirs: Lead, mine: Lead, known: bool) -> bool:
+    """Whether a claim gives way to what another says; `known` is whether it was so before the claim was made."""
+    alike = theirs.state == mine.state
+    return theirs.state in FIRST[mine.state] or (alike and (known or theirs.node > mine.node))
 
 
 class Claims:
@@ -29,18 +43,25 @@ class Claims:
         self._open: set[str] = set()
 
     @asynccontextmanager
-    async def claimed(self, key: str, over: str = "") -> AsyncIterator[Mapping[str, End]]:
-        """Claim a stream, for the block to begin it where the other logs of it end, by node; no matter if `over` leads.
+    async def claimed(self, key: str, heir: bool = False, over: str = "") -> AsyncIterator[Mapping[str, End]]:
+        """Claim a stream, for the block to begin it where the other logs of it end, by node.
 
-        The claim is withdrawn if that fails. Raises `StreamError`.
+        `heir` says that a standby claims it; no matter if `over` leads. The claim is withdrawn if that fails. Raises
+        `StreamError`.
         """
         if key in self._open:
             raise StreamTaken(f"{key} is being claimed here")
+        claim = Lead(self._gossip.id, key, 0, LeadState.HEIR if heir else LeadState.CLAIM)
+        self._give_way(claim, over, known=True)
         self._open.add(key)
         try:
-            self._gossip.lead(Lead(self._gossip.id, key, 0, LeadState.CLAIM))
+            self._gossip.lead(claim)
             ends, _ = await asyncio.gather(self._ends.ask(key), self._objections())
-            self._give_way(key, over)
+            if _flow(ends) and self._lost(key, over):
+                # Its publisher may have gone with his node just now.
+                await asyncio.sleep(FLOWS_S)
+                ends = await self._ends.ask(key)
+            self._give_way(claim, over, known=False, flows=_flow(ends))
             yield ends
         except BaseException:
             self._gossip.unlead(key)
@@ -52,13 +73,21 @@ class Claims:
         """Where the other logs of a stream end, by node."""
         return await self._ends.ask(key)
 
-    def _give_way(self, key: str, over: str) -> None:
-        tables, me = self._gossip.tables, self._gossip.id
-        for lead in tables.leads(key):
-            rival = lead.node not in (me, over) and tables.members[lead.node].status not in AWAY
-            wins = lead.state == LeadState.LIVE or (lead.state == LeadState.CLAIM and lead.node > me)
-            if rival and wins:
-                raise StreamTaken(f"{key} is being published to {tables.display_name(lead.node)}")
+    def _give_way(self, claim: Lead, over: str, known: bool, flows: bool = False) -> None:
+        """Raise `StreamTaken` if another goes before; one who is away from here does where the stream still `flows`."""
+        for lead in self._gossip.tables.leads(claim.stream):
+            respected = flows or not self._away(lead)
+            if respected and lead.node != over and goes_before(lead, claim, known):
+                name = self._gossip.tables.display_name(lead.node)
+                raise StreamTaken(f"{claim.stream} is being published to {name}")
+
+    def _lost(self, key: str, over: str) -> bool:
+        """Whether one leads it whose node is away."""
+        leads = self._gossip.tables.leads(key)
+        return any(lead.state == LeadState.LIVE and lead.node != over and self._away(lead) for lead in leads)
+
+    def _away(self, lead: Lead) -> bool:
+        return self._gossip.tables.members[lead.node].status in AWAY
 
     async def _objections(self) -> None:
         """Wait as long as objections may take; again if this node was so late itself that some may be unheard."""
@@ -70,3 +99,8 @@ class Claims:
             await asyncio.sleep(wait)
             if loop.time() < due + wait:
                 return
+
+
+def _flow(ends: Mapping[str, End]) -> bool:
+    """Whether somebody has just had a frame."""
+    return any(end.last and end.age_ms < 1000 * FLOWS_S for end in ends.values())

@@ -111,8 +111,8 @@ class Leadership:
 
     def displace_ghost(self) -> None:
         """Hang up on a publisher who went silent, for the sake of one who speaks."""
-        if ghost := self.publication:
-            now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        for ghost in self._publications:
             ghost.beat(now, self._config.silence_s)
             if now - ghost.heard_at >= min(GHOST_S, self._config.silence_s):
                 self.leave(ghost)
@@ -120,10 +120,9 @@ class Leadership:
 
     def close(self, reason: str) -> None:
         """Hang up on the publishers."""
-        for publication in (self.publication, self.standby.publication if self.standby else None):
-            if publication:
-                self.leave(publication)
-                publication.close(reason)
+        for publication in self._publications:
+            self.leave(publication)
+            publication.close(reason)
 
     def tend(self, now: float) -> None:
         """Tell the mesh how it is."""
@@ -149,7 +148,7 @@ class Leadership:
             self._waiting()
             lead = self._tables.leader(self._key)
             over = lead.node if lead else ""
-            async with self._claims.claimed(self._key, over) as ends:
+            async with self._claims.claimed(self._key, heir=True, over=over) as ends:
                 if lead and not asked and self._goes_on(ends, lead.node):
                     raise StreamTaken(f"{self._key} goes on elsewhere")
                 self._promote(self._waiting(), ends)
@@ -162,6 +161,11 @@ class Leadership:
     @property
     def _tables(self) -> Tables:
         return self._gossip.tables
+
+    @property
+    def _publications(self) -> list[Publication]:
+        waiting = self.standby.publication if self.standby else None
+        return [publication for publication in (self.publication, waiting) if publication]
 
     def _waiting(self) -> Standby:
         """The standby, which may have gone by now."""

@@ -10,10 +10,11 @@ from mesh.stream.log import StreamLog
 
 LOST_S = 0.3
 LOST_FRAMES = 5
-"""The stream seems lost when it has had no frame for so long, while its standby had so many; twice as long where that
-is not aligned, because then it costs frames to be wrong."""
+"""The stream seems lost when it has had no frame for so long, while its standby had so many."""
 GONE_S = 0.05
 """The same where nobody leads it: what is on its way may still arrive."""
+UNALIGNED_S = 0.6
+"""The same, either way, where the standby is not aligned: then it costs frames to be wrong, or to go before another."""
 
 
 class Standby:
@@ -39,8 +40,8 @@ class Standby:
 
     def misses(self, silent_s: float, led: bool) -> bool:
         """Whether the stream seems lost, silent for so long while this publisher is not."""
-        enough = LOST_S if self.alignment.shift is not None else 2 * LOST_S
-        return (silent_s >= enough and self.ahead >= LOST_FRAMES) or (silent_s >= GONE_S and not led)
+        enough = UNALIGNED_S if self.alignment.shift is None else LOST_S if led else GONE_S
+        return silent_s >= enough and (self.ahead >= LOST_FRAMES or not led)
 
     def close(self) -> None:
         """Keep nothing of it."""

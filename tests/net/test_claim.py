@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -6,9 +7,11 @@ import pytest
 from mesh.errors import StreamTaken
 from mesh.gossip.member import Card, Lead, LeadState, Member, Status
 from mesh.gossip.tables import Tables
-from mesh.net.claim import Claims
+from mesh.media.frame import Kind
+from mesh.net.claim import Claims, goes_before
 from mesh.net.ends import Ends
 from mesh.node import Node
+from mesh.stream.end import End
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import meshed
 
@@ -92,29 +95,70 @@ class Alone:
         self.tables.drop_entry(own)
 
 
+AWAY = (Status.SUSPECT, Status.UNREACHABLE, Status.DEAD)
 RIVALS = [
-    (LeadState.LIVE, Status.ALIVE, False),
-    (LeadState.LIVE, Status.DRAINING, False),
-    (LeadState.STALLED, Status.ALIVE, True),
-    (LeadState.CLAIM, Status.ALIVE, False),
-    (LeadState.STANDBY, Status.ALIVE, True),
-    *((state, status, True) for state in LeadState for status in (Status.SUSPECT, Status.UNREACHABLE, Status.DEAD)),
+    (False, LeadState.LIVE, Status.ALIVE, False),
+    (False, LeadState.LIVE, Status.DRAINING, False),
+    (False, LeadState.STALLED, Status.ALIVE, True),
+    (False, LeadState.CLAIM, Status.ALIVE, False),
+    (False, LeadState.STANDBY, Status.ALIVE, False),
+    (False, LeadState.HEIR, Status.ALIVE, False),
+    (True, LeadState.LIVE, Status.ALIVE, False),
+    (True, LeadState.CLAIM, Status.ALIVE, True),
+    (True, LeadState.STANDBY, Status.ALIVE, True),
+    (True, LeadState.HEIR, Status.ALIVE, False),
+    *((heir, state, status, True) for heir in (False, True) for state in LeadState for status in AWAY),
 ]
 
 
-@pytest.mark.parametrize(("state", "status", "wins"), RIVALS)
-@asynctest
-async def test_a_claim_gives_way_to_who_is_heard_and_speaks(state: LeadState, status: Status, wins: bool) -> None:
+def beside(status: Status, state: LeadState) -> Alone:
+    """Node a, and what b says of a stream, who is so to a."""
+
     def member(id: str, status: Status) -> Member:
         return Member(Card(id, id, "", "0" * 16, 1, (), 0, 0, 0, 0, 0, 1), status)
 
-    tables = Tables("a", [member("a", Status.ALIVE), member("b", status)], [Lead("b", "live/x", 3, state)])
-    alone = Alone(tables)
+    return Alone(Tables("a", [member("a", Status.ALIVE), member("b", status)], [Lead("b", "live/x", 3, state)]))
+
+
+@pytest.mark.parametrize(("heir", "state", "status", "wins"), RIVALS)
+@asynctest
+async def test_a_claim_gives_way_to_who_is_heard_and_speaks_or_waits(
+    heir: bool, state: LeadState, status: Status, wins: bool
+) -> None:
+    alone = beside(status, state)
     claims = Claims(alone, Ends(alone, lambda key: None))  # type: ignore[arg-type]
     won = False
     try:
-        async with claims.claimed("live/x"):
+        async with claims.claimed("live/x", heir):
             won = True
     except StreamTaken as error:
         assert str(error) == "live/x is being published to b"
+    assert won == wins
+
+
+def test_of_two_claims_alike_the_one_that_was_known_before_wins_or_else_the_higher_node() -> None:
+    for state in (LeadState.CLAIM, LeadState.HEIR):
+        low, high = (Lead(node, "live/x", 0, state) for node in "ab")
+        assert goes_before(high, low, known=False) and not goes_before(low, high, known=False)
+        assert goes_before(low, high, known=True)
+
+
+class Holders:
+    """Others who hold the stream, and had its last frame so long ago each time they are asked."""
+
+    def __init__(self, *ages_ms: int) -> None:
+        self._ages_ms = iter(ages_ms)
+
+    async def ask(self, key: str) -> dict[str, End]:
+        return {"c": End(3, {Kind.VIDEO: 40}, 0, next(self._ages_ms))}
+
+
+@pytest.mark.parametrize(("ages_ms", "wins"), [((20, 20), False), ((20, 320), True), ((400,), True)])
+@asynctest
+async def test_who_is_away_from_here_is_respected_as_long_as_the_stream_flows(ages_ms: tuple[int], wins: bool) -> None:
+    claims = Claims(beside(Status.UNREACHABLE, LeadState.LIVE), Holders(*ages_ms))  # type: ignore[arg-type]
+    won = False
+    with suppress(StreamTaken):
+        async with claims.claimed("live/x"):
+            won = True
     assert won == wins

@@ -1,7 +1,7 @@
 from mesh.gossip.member import Lead, LeadState
 from mesh.media.frame import Kind
 from mesh.net.publication import Publication
-from mesh.net.standby import GONE_S, LOST_FRAMES, LOST_S, Standby
+from mesh.net.standby import GONE_S, LOST_FRAMES, LOST_S, UNALIGNED_S, Standby
 from mesh.stream.leader import Leader
 from tests.stream.frames import AAC_HEADER, begun, roomy
 
@@ -33,14 +33,14 @@ def test_each_of_its_frames_is_counted_and_told() -> None:
 
 def test_the_stream_seems_lost_when_it_is_silent_and_the_standby_is_not() -> None:
     standby = waiting([])
-    assert not standby.misses(GONE_S, led=True) and standby.misses(GONE_S, led=False)
+    assert standby.misses(UNALIGNED_S, led=False) and not standby.misses(LOST_S, led=False)
     for n in range(LOST_FRAMES):
-        assert not standby.misses(2 * LOST_S, led=True)
+        assert not standby.misses(UNALIGNED_S, led=True)
         standby.publication.leader.write(Kind.AUDIO, 21 * n, SOUND, 100.0)
-    assert standby.misses(2 * LOST_S, led=True) and not standby.misses(LOST_S, led=True)
+    assert standby.misses(UNALIGNED_S, led=True) and not standby.misses(LOST_S, led=True)
 
 
-def test_one_that_is_aligned_waits_less() -> None:
+def test_one_that_is_aligned_waits_less_and_so_goes_before_one_that_is_not() -> None:
     own, log = roomy("own"), roomy()
     stream, lead = Leader(log, 1, "n1"), Lead("n" * 32, "live/x", 0, LeadState.STANDBY)
     standby = Standby(Publication(Leader(own, 1, lead.node), lead, 0.0, lambda reason: None), own, log, lambda: None)
@@ -50,3 +50,4 @@ def test_one_that_is_aligned_waits_less() -> None:
         if n % 10 == 0:
             standby.beat(n / 50, silence_s=5)
     assert standby.alignment.shift == 0 and standby.misses(LOST_S, led=True)
+    assert standby.misses(GONE_S, led=False) and not standby.misses(GONE_S, led=True)
