@@ -152,7 +152,7 @@ class Relay:
             self._book()
             changed(fetch, state)
 
-        others = partial(self.suppliers, stream)
+        others = partial(self._others, stream)
         follower = Follower(self._peers.id, stream, into, others, self._peers.rtt_s, self._random)
         fetch = self._fetches[stream] = Fetch(follower, self._peers, report)
         fetch.switch(supplier)
@@ -213,6 +213,13 @@ class Relay:
         """How a stream comes in; as if perfect where it does not."""
         fetch = self._fetches.get(stream)
         return Hop(fetch.follower.lag_ms, fetch.follower.skips, fetch.follower.losses) if fetch else Hop()
+
+    def _others(self, stream: str) -> tuple[str, ...]:
+        """Who may be further with a stream: its suppliers first, but also who seems unreachable, or fed from here."""
+        tables = self._peers.tables
+        known = dict.fromkeys((*self.suppliers(stream), *tables.holders(stream)))
+        known.pop(self._peers.id, None)
+        return tuple(node for node in known if tables.members[node].status.living)
 
     def _path(self, stream: str) -> tuple[str, ...]:
         fetch = self._fetches.get(stream)

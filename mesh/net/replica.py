@@ -123,6 +123,7 @@ class Replication:
             if self._source != fetch.supplier:
                 self._shunned[self._source] = asyncio.get_running_loop().time() + SHUN_S
                 self._source = fetch.supplier
+                log.info("%s: comes from %s", self.key, self._tables.display_name(fetch.supplier))
             self.announce()
             self._opened.set()
         elif state in LOST and self._fetch is fetch:

@@ -1,9 +1,9 @@
 """Silence: when to ask a supplier that says nothing, and when to give it up.
 
 The first question is put when there has been no media for max(200 ms, 5 times the pause between messages), and repeated
-after 100 ms, 200 ms, and so on, until it is answered. A supplier without an answer to the first has had its chance: who
-is ahead takes its place. One that answers, but has nothing new, has lost its own supplier, or the publisher is silent:
-it gets twice the time to find another, so that only the node next to a break reacts.
+after 100 ms, 200 ms, and so on up to half a second, until it is answered. A supplier without an answer to the first has
+had its chance: who is ahead takes its place. One that answers, but has nothing new, has lost its own supplier, or the
+publisher is silent: it gets twice the time to find another, so that only the node next to a break reacts.
 """
 
 from math import inf
@@ -13,6 +13,8 @@ ASK_S = 0.1
 SILENCE_S = 0.2
 INTERVALS = 5
 MAX_PAUSE_S = 2.0
+MAX_ASK_S = 0.5
+"""How seldom a question is repeated at most, or after two round trips: meanwhile others may have got ahead."""
 LOST_S = 0.6
 """Without any answer for this long, and four round trips, the supplier counts as lost, even if nobody is ahead."""
 IN_VAIN = 2
@@ -45,7 +47,7 @@ class Silence:
         """A question is put, or repeated; whether the supplier has been without an answer for too long."""
         if self._asked_at is None:
             self._asked_at = now
-        self.ask_at = now + min(max(ASK_S, 2 * rtt_s) * 2**self._tries, MAX_PAUSE_S)
+        self.ask_at = now + max(min(ASK_S * 2**self._tries, MAX_ASK_S), 2 * rtt_s)
         self._tries = min(self._tries + 1, MAX_DOUBLINGS)
         return now - self._asked_at >= LOST_S + 4 * rtt_s
 

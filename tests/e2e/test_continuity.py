@@ -145,6 +145,7 @@ async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fau
         await until(lambda: nodes[0].stream("live/x"), "a leads")
         await start(players["a"])
         await shaped(scene, players, start)
+        await asyncio.to_thread(cluster.settle)
         if copies > 1:
             await start(publishers[1])
             await until(lambda: nodes[0].stream("live/x")["standby"], "another waits")
