@@ -76,6 +76,8 @@ class Link:
     """When its follower last spoke."""
     priority: int = 0
     started: bool = False
+    pictures_at: int = 0
+    """Up to this offset it gets no pictures: there it skips to a keyframe."""
     due: bool = False
     spent: int = 0
     """Of the credit."""
@@ -133,28 +135,22 @@ class Feed:
         if place is None or place.offset >= log.head:
             return None
         lost = link.started and place.offset < log.tail
-        if log.entry and log.entry.offset > place.offset and (lost or self.lag_s(link, now) > self._lag_s):
-            return Entry(log.entry.offset, self._bridge(place.offset, log.entry))
+        late = place.offset >= link.pictures_at and self.lag_s(link, now) > self._lag_s
+        if log.entry and log.entry.offset > place.offset and (lost or late):
+            link.pictures_at = log.entry.offset
+            return self._jump(place.offset, log.entry)
         return place
 
-    def _bridge(self, offset: int, entry: Entry) -> tuple[Frame, ...]:
-        """What to send of that which a skip leaves out: the headers in force and the sound, the newest if it is much.
-
-        It is little, so it goes beyond the credit where need be.
-        """
-        sound: list[Frame] = []
-        room = SOUND_BYTES
-        for frame in reversed(self.log.read(max(offset, self.log.tail), sys.maxsize).frames):
-            if frame.kind == Kind.AUDIO and not frame.config and frame.offset < entry.offset:
-                room -= len(frame.payload)
-                sound += [frame] if room >= 0 else []
-        return tuple(sorted((*entry.headers, *sound)))
-
-    def read(self, place: Entry, limit: int) -> Pack | None:
+    def read(self, place: Entry, limit: int, pictures_at: int = 0) -> Pack | None:
         """The log from `place` on, until its payloads reach `limit` bytes; None if there is nothing.
 
-        The last pack is kept: it is what the next link needs, unless the log has grown or that link's limit is smaller.
+        There are no pictures before `pictures_at`. The last pack is kept: it is what the next link needs, unless the
+        log has grown or that link's limit is smaller.
         """
+        if place.offset < pictures_at and (sound := self._sound(place.offset, pictures_at)):
+            frames = within(sound, limit)
+            return self._pack(place.offset, place.headers, frames, 0 if len(frames) < len(sound) else pictures_at)
+        place = place._replace(offset=max(place.offset, pictures_at))
         if self._last:
             head, jumped, pack = self._last
             same = (head, jumped, pack.start) == (self.log.head, place.headers, place.offset)
@@ -169,10 +165,31 @@ class Feed:
         self._last = self.log.head, place.headers, pack
         return pack
 
-    def _pack(self, start: int, headers: Sequence[Frame], frames: Sequence[Frame]) -> Pack:
+    def _jump(self, offset: int, entry: Entry) -> Entry:
+        """Where a link at `offset` goes on that skips to an entry: at the sound before it, the newest if that is much.
+
+        It is beyond `offset` in any case, so that the follower knows of the skip.
+        """
+        kept: list[Frame] = []
+        room = SOUND_BYTES
+        for frame in reversed(self._sound(max(offset, self.log.tail), entry.offset)):
+            room -= len(frame.payload)
+            if room < 0:
+                break
+            kept.append(frame)
+        start = max(kept[-1].offset if kept else entry.offset, offset + 1)
+        before = {frame for frame in (*entry.headers, *kept) if frame.offset < start}
+        return Entry(start, tuple(sorted(before)))
+
+    def _sound(self, start: int, end: int) -> list[Frame]:
+        """What is sent of this part of the log although its pictures are skipped: sound and headers."""
+        frames = self.log.read(start, sys.maxsize).frames
+        return [f for f in frames if f.offset < end and (f.kind == Kind.AUDIO or f.config)]
+
+    def _pack(self, start: int, headers: Sequence[Frame], frames: Sequence[Frame], end: int = 0) -> Pack:
         every = [*headers, *frames]
         payloads = [frame.payload for frame in every]
-        end = frames[-1].offset + 1
+        end = end or frames[-1].offset + 1
         run = Run(start, end, self._leaders(every), len(headers), describe(every))
         size = sum(map(len, payloads))
         return Pack(start, end, len(frames), size, size - len(payloads[-1]), [encode(run), *payloads])
@@ -180,6 +197,15 @@ class Feed:
     def _leaders(self, frames: Iterable[Frame]) -> tuple[tuple[int, str], ...]:
         numbers = {frame.offset >> EPOCH_SHIFT for frame in frames}
         return tuple((epoch.number, epoch.leader) for epoch in self.log.epochs if epoch.number in numbers)
+
+
+def within(frames: Sequence[Frame], limit: int) -> Sequence[Frame]:
+    """The first of these, until their payloads reach `limit` bytes; at least one."""
+    for count, frame in enumerate(frames[:MAX_FRAMES], 1):
+        limit -= len(frame.payload)
+        if limit <= 0:
+            return frames[:count]
+    return frames[:MAX_FRAMES]
 
 
 def resume(log: Source, position: Position | None) -> Entry | None:

@@ -14,6 +14,7 @@ from math import inf
 from random import Random
 
 from mesh.media.frame import Frame
+from mesh.relay.credit import width
 from mesh.relay.landing import Log, contradicts, land
 from mesh.relay.link import Link
 from mesh.relay.message import Gone, Head, LinkMessage, Media, Moved, Opened, Reason, Run
@@ -41,8 +42,7 @@ class Follower:
         rtt_s: Callable[[str], float],
         random: Random,
     ) -> None:
-        """`others` have the stream too, best first; `rtt_s` is the round trip to one; link ids, not to be guessed, come
-        from `random`."""
+        """`others` have the stream too, best first; `rtt_s` is the round trip to one; `random` draws link ids."""
         self.stream = stream
         self.supplier = ""
         self.path: tuple[str, ...] = ()
@@ -191,9 +191,9 @@ class Follower:
             self._replace_supplier(now)
 
     def _overdue(self, size: int, link: Link, now: float) -> bool:
-        """Whether bytes that were sent on a link should have come by now, at the pace of those before."""
+        """Whether bytes that were sent on a link should have come by now, even if the way has become much thinner."""
         since = max(link.since, self._pace.heard_at or 0)
-        return size > 0 and now - since > SILENCE_S + size / self._pace.rate
+        return size > 0 and now - since > SILENCE_S + size / self._pace.least
 
     def _move(self, message: Moved, link: Link, now: float) -> None:
         if link is self._link and message.node != self._me:
@@ -233,7 +233,8 @@ class Follower:
         """A new link, at the log's next position; of those before it only the one that delivers is kept."""
         if self._link and not self._link.window.received:
             self._hang_up(self._link)
-        self._link = Link(self.stream, self._random.getrandbits(64), self.supplier, self._log.position, now)
+        room = width(self._rtt(self.supplier), self._pace.peak)
+        self._link = Link(self.stream, self._random.getrandbits(64), self.supplier, self._log.position, room, now)
         self._links[self._link.id] = self._link
         self._credit_at = min(self._credit_at, now + CREDIT_S)
         self._ask(now)

@@ -10,14 +10,15 @@ class Link:
 
     __slots__ = ("_asked", "_stream", "id", "next", "opened", "since", "supplier", "window")
 
-    def __init__(self, stream: str, id: int, supplier: str, position: Position | None, now: float) -> None:
+    def __init__(self, stream: str, id: int, supplier: str, position: Position | None, width: int, now: float) -> None:
+        """`width` is that of its first window."""
         self.id = id
         self.supplier = supplier
         self.next = position.offset if position else 0
         """What `Media.after` has to be."""
         self.opened = False
         self.since = now
-        self.window = Window()
+        self.window = Window(width)
         self._stream = stream
         self._asked = Open(stream, id, position, self.window.total)
 

@@ -135,7 +135,7 @@ class Media(LinkMessage):
 @message(41)
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The second part: a piece of the log, of which nothing from `start` up to `end` is missing."""
+    """The second part: a piece of the log, from `start` up to `end`, without the pictures that its reader skips."""
 
     start: int
     """Beyond `after` when the reader skipped, on purpose."""

@@ -4,6 +4,8 @@ RATE = 256 << 10
 """Bytes per second, until more is known."""
 MIN_RATE = 16 << 10
 MEASURE_S = 1.0
+THINNER = 4
+"""Into what part of its rate a way may turn without being taken for lost."""
 DECAY = 0.9
 """What is left of the peak after a second in which less came."""
 
@@ -22,6 +24,11 @@ class Pace:
         """The rate that it had not long ago: over a thin link less comes than would, if more was granted."""
         self._since = 0.0
         self._counted = 0
+
+    @property
+    def least(self) -> float:
+        """The rate at which it has to come at least."""
+        return max(self.rate / THINNER, MIN_RATE)
 
     def heard(self, size: int, now: float) -> None:
         """A message of `size` bytes came."""

@@ -18,8 +18,8 @@ from mesh.relay.feed import Feed, Link, Pack, Source
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Media, Moved, Open, Opened, Reason
 from mesh.relay.turns import Turns
 
-MESSAGE_BYTES = 64 << 10
-"""Payload of one message, or one frame: long messages make a thin link seem silent."""
+MESSAGE_BYTES = 4 << 10, 64 << 10
+"""Payload of one message, or one frame: a quarter of the credit within these. Long ones make thin links seem silent."""
 SILENT_S = 3.0
 """A link without a word from its follower for so long (credit comes four times a second) is lost."""
 SWEEP_S = 1.0
@@ -149,8 +149,9 @@ class Supplier:
                 continue
             lag_s = feed.lag_s(link, now)
             self._turns.lags(link, lag_s)
-            place = feed.place(link, now) if link.spent < link.credit else None
-            pack = feed.read(place, min(MESSAGE_BYTES, link.credit - link.spent)) if place else None
+            left = link.credit - link.spent
+            place = feed.place(link, now) if left > 0 else None
+            pack = feed.read(place, portion(left), link.pictures_at) if place else None
             if pack:
                 media = Media(link.stream, link.id, link.next, int(1000 * lag_s))
                 return Delivery(link, pack, [encode(media), *pack.parts])
@@ -256,3 +257,9 @@ class Supplier:
 
     def _send(self, peer: str, message: LinkMessage) -> None:
         self._outbox.append((peer, message))
+
+
+def portion(left: int) -> int:
+    """How much of the credit that is left one message may take."""
+    least, most = MESSAGE_BYTES
+    return min(left, most, max(left // 4, least))

@@ -154,23 +154,49 @@ def test_the_first_entry_of_a_newcomer_is_no_skip() -> None:
     assert link.skips == 0
 
 
-def test_a_link_that_skips_still_gets_the_sound_or_the_newest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = log_of(*gops(60, length=20))
-    frames = [
-        f._replace(kind=Kind.AUDIO, keyframe=False) if f.offset % 3 == 0 and not f.keyframe else f for f in held(log)
-    ]
+def with_sound() -> list[Frame]:
+    """GOPs of 20 frames, each third of which is sound."""
+    frames = held(log_of(*gops(60, length=20)))
+    return [f._replace(kind=Kind.AUDIO, keyframe=False) if f.offset % 3 == 0 and not f.keyframe else f for f in frames]
+
+
+def sent_on(link: Link, feed: Feed, limit: int) -> list[Frame]:
+    """What a link is sent in portions of so many bytes, until it has everything."""
+    got: list[Frame] = []
+    while (place := feed.place(link, LAG_S + 1)) and (pack := feed.read(place, limit, link.pictures_at)):
+        assert pack.short < limit + 106
+        got += frames_of(pack)
+        link.advance(pack, LAG_S + 1)
+    return got
+
+
+@pytest.mark.parametrize("limit", [1, 250, 1000])
+@pytest.mark.parametrize("first", range(3, 8))
+def test_a_link_that_skips_still_gets_the_sound_in_portions_and_counts_one_skip(limit: int, first: int) -> None:
+    frames = with_sound()
     log = log_of(*frames)
-    feed = Feed(log, LAG_S, 0)
-    feed.note(0)
-    link = link_at(at(5))
-    place = feed.place(link, LAG_S + 1)
-    assert place and place.offset == log.entry.offset
-    got = frames_of(feed.read(place, 1 << 20))
-    late = [frame for frame in got if frame.offset < place.offset]
-    assert late == [f for f in frames if f.config or (f.kind == Kind.AUDIO and at(5) <= f.offset < place.offset)]
+    link = link_at(at(first))
+    got = sent_on(link, Feed(log, LAG_S, 0), limit)
+    assert [f for f in got if not f.config] == [
+        f for f in frames if f.offset >= at(41) or (f.kind == Kind.AUDIO and f.offset >= at(first))
+    ]
+    assert link.skips == 1 and link.next == log.head
+
+
+def test_of_much_sound_a_link_that_skips_gets_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mesh.relay.feed.SOUND_BYTES", 250)
-    (header, *newest) = feed.place(link, LAG_S + 1).headers
-    assert header.config and newest == late[-2:]
+    frames = with_sound()
+    got = sent_on(link_at(at(5)), Feed(log_of(*frames), LAG_S, 0), 1000)
+    sound = [f for f in frames if f.kind == Kind.AUDIO and f.offset < at(41)]
+    assert [f for f in got if f.offset < at(41)] == [header(0), *sound[-2:]]
+
+
+def test_a_link_that_skips_gets_headers_that_changed_meanwhile_with_the_sound() -> None:
+    frames = with_sound()
+    frames[30] = header(30)
+    link = link_at(at(5))
+    got = sent_on(link, Feed(log_of(*frames), LAG_S, 0), 250)
+    assert header(30) in got and got == sorted(got)
 
 
 def test_a_newcomer_gets_no_sound_from_before_the_keyframe() -> None:

@@ -273,7 +273,7 @@ def test_an_open_without_an_answer_is_repeated_as_it_is() -> None:
     alone = Alone()
     while (now := alone.follower.get_timer()) < 4:
         alone.follower.handle_timer(now)
-    assert alone.said() == [alone.open] * 5
+    assert alone.said() == [alone.open] * 9
     assert alone.follower.next_event() is State.LOST
 
 
@@ -368,8 +368,8 @@ def test_a_silent_supplier_is_asked_how_far_it_is() -> None:
         (31, 100, 9, False),
         (32, 0, 9, False),
         (32, 100, 0.35, True),
-        (32, 65_536, 0.35, False),
-        (32, 65_536, 0.9, True),
+        (32, 65_536, 1.1, False),
+        (32, 65_536, 1.3, True),
         (32, None, 0.1, True),
     ],
     ids=[

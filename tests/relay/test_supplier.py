@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mesh.media.frame import Frame
 from mesh.relay.message import AskHead, Close, Credit, Gone, Head, LinkMessage, Moved, Open, Opened, Reason, unpack
-from mesh.relay.supplier import MAX_LINKS, MAX_OPENS, SILENT_S, Delivery, Supplier
+from mesh.relay.supplier import MAX_LINKS, MAX_OPENS, SILENT_S, Delivery, Supplier, portion
 from mesh.relay.turns import BLOCKED_S
 from mesh.stream.log import StreamLog
 from tests.relay.sample import LEADER, STREAM, at, extend, gops, header, log_of, video
@@ -394,3 +394,10 @@ def test_on_a_way_that_is_too_thin_a_stream_of_higher_priority_goes_first() -> N
     assert feeding.delivered() == [32]
     feeding.wait(0.1)
     assert feeding.delivered() == [31]
+
+
+@pytest.mark.parametrize(
+    ("left", "size"), [(1, 1), (3000, 3000), (16_384, 4096), (65_536, 16_384), (262_144, 65_536), (1 << 23, 65_536)]
+)
+def test_a_message_takes_a_quarter_of_the_credit(left: int, size: int) -> None:
+    assert portion(left) == size
