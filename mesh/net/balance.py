@@ -60,6 +60,13 @@ class Balance:
             self._set_off(request.stream, redirect.node if redirect else self._gossip.id)
         return redirect
 
+    def successor(self, stream: str, zone: str) -> str:
+        """Where a publisher of this node had better go: to who serves the stream best; "" if he has no better place."""
+        placement = self.place(Request(stream, zone=zone))
+        leads = self._gossip.tables.leads(stream)
+        free = isinstance(placement, Redirect) and placement.node not in {lead.node for lead in leads}
+        return placement.node if isinstance(placement, Redirect) and free else ""
+
     @contextmanager
     def refusing(self, proto: str) -> Iterator[None]:
         """Count who is sent away within."""

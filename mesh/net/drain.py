@@ -1,8 +1,8 @@
 """Drain: how a node gets rid of its clients so that they lose as little as can be.
 
 Streams that have a standby elsewhere are handed to it, and nodes that fetch from here find other suppliers. Players go
-at the next keyframe, those who can be told where to with the URL of another node. Publishers are last: what they sent
-is with the others by then, and goes on wherever they come back.
+at the next keyframe, those who can be told where to with the URL of another node. Publishers are last, and are asked to
+reconnect if they can: what they sent is with the others by then, and goes on wherever they come back.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ log = logging.getLogger("mesh.drain")
 STEP_S = 0.02
 MOVE_S = 1.0
 """How long the nodes that are fed from here may take to find another supplier."""
+RECONNECT_S = 3.0
+"""How long publishers who can be asked to go on elsewhere may take to begin with a keyframe there."""
 FLUSH_S = 0.5
 """How long they may take to get the last frames of a publisher who is sent away."""
 
@@ -63,11 +65,11 @@ class Drain:
         moving = [stream for stream in self._streams if not stream.publication]
         await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
         await self._until(self._parted)
+        asked = [stream for stream in self._streams if stream.reconnect()]
+        await self._until(lambda: not any(stream.published for stream in asked), RECONNECT_S)
         for stream in self._streams:
             stream.send_off("the node is draining")
-        await self._until(
-            lambda: not any(link.lag_ms for link in self._relay.links if link.direction == "out"), FLUSH_S
-        )
+        await self._until(self._fed, FLUSH_S)
         log.info("no clients are left")
 
     async def _hand_over(self, stream: Stream) -> None:

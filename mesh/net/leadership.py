@@ -118,6 +118,10 @@ class Leadership:
                 self.leave(ghost)
                 ghost.close(f"silent for {now - ghost.heard_at:.1f} s, and published again")
 
+    def reconnect(self) -> bool:
+        """Ask the publishers to go on at another node; whether there is one who can."""
+        return any([publication.reconnect() for publication in self._publications])
+
     def close(self, reason: str) -> None:
         """Hang up on the publishers."""
         for publication in self._publications:

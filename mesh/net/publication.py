@@ -19,6 +19,8 @@ class Publication:
         """`close` hangs up on the publisher, saying why."""
         self.lead = lead
         self.close = close
+        self.reconnect: Callable[[], bool] = lambda: False
+        """Asks the publisher to go on at another node; False if he never said that he can."""
         self.leader = leader
         self.heard_at = now
         self._frames = 0

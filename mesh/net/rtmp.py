@@ -5,10 +5,12 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from mesh.balance.policy import Action, Redirect, Request
+from mesh.control.url import node_url
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
 from mesh.net.fanout import Fanout, Player
@@ -229,10 +231,20 @@ class Connection(asyncio.Protocol):
             self._session.reject_publish(_code(Action.PUBLISH, error), str(error))
             raise
         log.info("%s publishes %s", self._name, request.stream)
+        publication.reconnect = partial(self._reconnect, request)
         self._publication = publication
         self._intake.add(self._fd, self)
         self._session.accept_publish()
         self._send()
+
+    def _reconnect(self, request: Request) -> bool:
+        """Ask the publisher to go on at another node, if there is one."""
+        tables = self._streams.tables
+        node = self._streams.balance.successor(request.stream, request.zone)
+        origin = node_url(tables.members[node], "rtmp", tables, self._session.asked_host) if node else ""
+        asked = self._session.request_reconnect(origin, "the node is draining")
+        self._send()
+        return asked
 
     async def _play(self, event: PlayRequested) -> None:
         try:

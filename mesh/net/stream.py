@@ -137,6 +137,15 @@ class Stream:
         if self._leadership.silent_s > SILENT_S:
             self._end_players(self.log.head)
 
+    @property
+    def published(self) -> bool:
+        """Whether somebody publishes it here, or waits to."""
+        return bool(self._leadership.publication or self._leadership.standby)
+
+    def reconnect(self) -> bool:
+        """Ask whoever publishes it here to go on at another node; False if nobody can."""
+        return self._leadership.reconnect()
+
     def send_off(self, reason: str) -> None:
         """Hang up on whoever publishes it here."""
         self._leadership.close(reason)

@@ -27,6 +27,9 @@ MODEST = Limits(message=command.MAX_BYTES, partial=2 * command.MAX_BYTES)
 LIVE = -2000.0
 """The start of a play that names none (7.2.2.1): what is live, in ms as it really travels."""
 
+RECONNECT = 1
+"""The bit of `capsEx` by which a client says that it reconnects when it is asked to (Enhanced RTMP 2)."""
+
 VERSION = {"fmsVer": "FMS/3,5,1,1", "capabilities": 31}
 """Who we say we are; some clients want a number that they know."""
 
@@ -53,6 +56,12 @@ class ServerSession:
         self._limits = limits
         self._state = State.NEW
         self._app = self._tc_url = ""
+        self._reconnects = False
+
+    @property
+    def asked_host(self) -> str:
+        """The host by which the client found this server."""
+        return url.host_of(self._tc_url)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """What these bytes amount to. After an `RTMPError`, send what there is to send and close."""
@@ -95,6 +104,17 @@ class ServerSession:
         self._user_control(UserControl.STREAM_EOF)
         self._state = State.CONNECTED
 
+    def request_reconnect(self, origin: str, description: str) -> bool:
+        """Ask the client to go on at `rtmp://HOST:PORT`, or where it is if that is ""; False if it never said it can.
+
+        It closes this connection itself, when it is about to send a keyframe.
+        """
+        if self._reconnects:
+            place = {"tcUrl": f"{origin}/{self._app}"} if origin else {}
+            request = status("NetConnection.Connect.ReconnectRequest", description, **place)
+            self._connection.call(Command("onStatus", 0, None, (request,)))
+        return self._reconnects
+
     def _receive_metadata(self, message: Message) -> Event | None:
         payload = message.payload[1:] if message.kind == Type.DATA_AMF3 else message.payload
         if payload.startswith(command.CLEAR_DATA_FRAME):
@@ -115,6 +135,8 @@ class ServerSession:
             raise RTMPError(f"connect with {reprlib.repr(call.object)}, expected an object")
         self._state = State.CONNECTED
         self._app, self._tc_url = (str(call.object.get(key) or "") for key in ("app", "tcUrl"))
+        abilities = call.object.get("capsEx")
+        self._reconnects = isinstance(abilities, float) and abilities % 2 >= RECONNECT
         self._connection.send(Type.WINDOW_ACKNOWLEDGEMENT_SIZE, uint32(WINDOW))
         self._connection.send(Type.SET_PEER_BANDWIDTH, peer_bandwidth(WINDOW))
         self._connection.set_chunk_size(chunk.SIZE)

@@ -51,6 +51,14 @@ def resolve(app: str, tc_url: str, name: str) -> Target:
     return Target("/".join(segments[:-1]), segments[-1], query)
 
 
+def host_of(tc_url: str) -> str:
+    """The host in what a client sends as tcUrl; "" if there is none."""
+    try:
+        return urlsplit(tc_url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def parse(url: str) -> URL:
     """The parts of an rtmp:// URL. Raises `ValueError` for anything else."""
     parts = urlsplit(url)

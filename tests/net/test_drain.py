@@ -1,6 +1,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import aiohttp
 
@@ -8,7 +9,7 @@ from mesh.media import amf0, flv
 from mesh.media.frame import Kind
 from mesh.net.drain import Drain
 from mesh.node import Node
-from mesh.rtmp.event import PlayEnded
+from mesh.rtmp.event import PlayEnded, Published
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import HEADERS, HOST, Player, Poster, RTMPClient, get, gop, http, meshed, payloads, written
 from tests.net.test_leadership import KEY, Encoder, aligned, leads, pair, seamless, waits
@@ -71,6 +72,27 @@ async def test_a_stream_with_a_standby_is_handed_over_first(tmp_path: Path) -> N
             await asyncio.sleep(0.2)
             for player in players:
                 await seamless(player, encoder, encoder.sent[-1])
+
+
+@asynctest
+async def test_a_publisher_who_can_is_asked_to_go_on_elsewhere_before_he_is_closed(tmp_path: Path) -> None:
+    able = mock.patch.dict("mesh.rtmp.client.VERSION", capsEx=1.0)
+    heeding = mock.patch("mesh.rtmp.client._status", lambda reply: reply.argument(0, dict).get("tcUrl") or Published())
+    async with meshed(tmp_path, "a", "b", node__drain_s="5") as (a, b):
+        with able, heeding:
+            publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+            (player,) = await replicated(a, b)
+            a.drain()
+            assert await publisher.event() == f"rtmp://{HOST}:{b.gossip.tables.members[b.gossip.id].card.rtmp}/live"
+            publisher.feed(*gop(5))
+            await player.sees(*gop(5))
+            assert leads(b, a)
+            publisher.close()
+        successor = await RTMPClient.publish(b, KEY, *HEADERS, *gop(10))
+        await until(lambda: b.gossip.tables.members[a.gossip.id].status == "left")
+        assert leads(b, b)
+        await player.sees(*gop(10))
+        successor.close()
 
 
 @asynctest

@@ -58,6 +58,46 @@ def test_connect_is_answered_as_adobe_does() -> None:
     assert (arguments[0]["code"], arguments[0]["objectEncoding"]) == ("NetConnection.Connect.Success", 3)
 
 
+def reconnecting(monkeypatch: pytest.MonkeyPatch, **abilities: float) -> Command | None:
+    """What a publisher with these abilities is asked when the server wants to be rid of him."""
+    monkeypatch.setattr("mesh.rtmp.client.VERSION", abilities)
+    session = publishing().server
+    asked = session.request_reconnect("rtmp://other:1936", "the node is draining")
+    reader = ChunkReader()
+    reader.chunk_size = chunk.SIZE
+    messages = list(reader.receive_data(session.data_to_send()))
+    assert asked == bool(messages) and all(message.stream_id == 0 for message in messages)
+    return command.decode(messages[0]) if messages else None
+
+
+@pytest.mark.parametrize("capabilities", [1.0, 3.0, 15.0])
+def test_a_client_that_said_it_can_is_asked_to_reconnect(monkeypatch: pytest.MonkeyPatch, capabilities: float) -> None:
+    request = reconnecting(monkeypatch, capsEx=capabilities)
+    assert request and request.name == "onStatus"
+    assert request.arguments == (
+        {
+            "level": "status",
+            "code": "NetConnection.Connect.ReconnectRequest",
+            "description": "the node is draining",
+            "tcUrl": "rtmp://other:1936/live",
+        },
+    )
+
+
+@pytest.mark.parametrize("abilities", [{}, {"capsEx": 0.0}, {"capsEx": 2.0}, {"capsEx": float("nan")}])
+def test_any_other_client_is_not_asked(monkeypatch: pytest.MonkeyPatch, abilities: dict[str, float]) -> None:
+    assert reconnecting(monkeypatch, **abilities) is None
+
+
+@pytest.mark.parametrize(
+    ("tc_url", "host"), [("rtmp://h/live", "h"), ("rtmp://[::1]:1935/live", "::1"), ("rtmp://[", ""), ("", "")]
+)
+def test_the_host_that_a_client_asked_is_known(tc_url: str, host: str) -> None:
+    session = Pair().server
+    session._tc_url = tc_url
+    assert session.asked_host == host
+
+
 def test_messages_may_follow_a_publish_before_it_is_accepted() -> None:
     pair = Pair()
     pair.client.publish("rtmp://h/live/cam")
