@@ -9,10 +9,11 @@ from mesh.cli.drain import drain, preload, switch, undrain
 from mesh.cli.keygen import keygen
 from mesh.cli.nodes import nodes
 from mesh.cli.output import api_options
+from mesh.cli.quality import quality
 from mesh.cli.route import route
 from mesh.cli.streams import streams, tree
 
-COMMANDS = (nodes, streams, tree, route, drain, undrain, switch, preload, doctor, keygen, bench, config)
+COMMANDS = (nodes, streams, tree, quality, route, drain, undrain, switch, preload, doctor, keygen, bench, config)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

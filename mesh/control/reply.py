@@ -109,6 +109,34 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One stream on its way from one node to the next."""
+
+    stream: str
+    node: str
+    supplier: str
+    lag_ms: int | None
+    """How late the supplier sent the newest frames; None, like the next two, if the node did not say."""
+    skips: int | None
+    """How often it went on at a keyframe, because it came too late."""
+    losses: int | None
+    """How often something got lost on the way, and was fetched again."""
+    rtt_ms: float | None
+    """Of the way between the two, as the node measured it; None, like the next two, if it has not."""
+    jitter_ms: float | None
+    loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`/api/v1/quality`"""
+
+    hops: tuple[Hop, ...]
+    partial: tuple[str, ...] = optional(())
+    """As in `Streams`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A node that could have been chosen."""
 

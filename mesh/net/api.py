@@ -9,6 +9,7 @@ from aiohttp import web
 from mesh.balance.policy import Candidate, Placement, Redirect, Refuse, Request
 from mesh.control import reply
 from mesh.control.nodes import nodes
+from mesh.control.quality import quality
 from mesh.control.reply import body
 from mesh.control.streams import stream, streams
 from mesh.control.url import stream_url
@@ -56,6 +57,7 @@ class Api:
             web.get("/api/v1/nodes", self.nodes),
             web.get("/api/v1/streams", self.streams),
             web.get("/api/v1/streams/{stream:.+}", self.stream),
+            web.get("/api/v1/quality", self.quality),
             web.get("/api/v1/route", self.route),
             web.get("/api/v1/doctor", self.doctor),
             web.route("*", "/api/{rest:.*}", self.unknown),
@@ -94,6 +96,11 @@ class Api:
         if shown is None:
             raise failure(404, f"no node has {key}")
         return _json(shown)
+
+    async def quality(self, request: web.Request) -> web.Response:
+        """How well every stream comes to every node that fetches it."""
+        survey = await self._survey.held()
+        return _json(quality(self._tables, survey.held, tuple(survey.missing)))
 
     async def route(self, request: web.Request) -> web.Response:
         """Where a client would be sent, and why."""

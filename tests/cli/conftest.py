@@ -60,6 +60,15 @@ TREE = STREAM | {
 ORPHAN = {"stream": "live/orphan", "leader": None, "epoch": 1, "head": None, "standby": [], "players": 0, "kbps": 0,
           "video": "", "audio": "", "state": "stalled", "replicas": [
               {"node": "b", "supplier": None, "depth": 0, "head": 5, "players": 2, "replicas": []}]}  # fmt: skip
+SILENT = dict.fromkeys(("lag_ms", "skips", "losses", "rtt_ms", "jitter_ms", "loss"))
+HOP = {"lag_ms": 12, "skips": 3, "losses": 1, "rtt_ms": 12.5, "jitter_ms": 3.46, "loss": 0.02}
+QUALITY = {
+    "hops": [
+        {"stream": "live/demo", "node": "b", "supplier": "a"} | HOP,
+        {"stream": "live/demo", "node": "c", "supplier": "b"} | SILENT,
+    ],
+    "partial": ["c"],
+}
 WEIGHTS = {"zone": 100, "rtt": 20, "stream": 5, "cpu": 1, "players": 0.5}
 CANDIDATES = [
     {"node": "b", "zone": "ams", "role": "", "lost": "is in another zone", "score": 105.25,
@@ -114,6 +123,8 @@ def answer(path, query):
         case ["", "api", "v1", "streams", "live", name]:
             found = {"demo": TREE, "orphan": ORPHAN}.get(name)
             return (200, found) if found else (404, {"error": f"no node has live/{name}"})
+        case ["", "api", "v1", "quality"]:
+            return 200, QUALITY
         case ["", "api", "v1", "doctor"]:
             return 200, EXAMINATION
         case ["", "api", "v1", "route"]:

@@ -128,6 +128,10 @@ async def test_any_node_tells_of_all_streams_and_their_players(tmp_path: Path) -
             (branch,) = one["replicas"]
             quality = {"lag_ms": branch["lag_ms"], "skips": 0, "losses": 0}
             assert one == row | {"replicas": [replica | {"players": 1, "replicas": []} | quality]}
+            (hop,) = (await told(node, "/api/v1/quality"))["hops"]
+            assert hop == {"stream": "live/x", "node": "b", "supplier": "a"} | quality | {
+                name: hop[name] for name in ("lag_ms", "rtt_ms", "jitter_ms", "loss")
+            }
 
 
 @asynctest
@@ -161,6 +165,7 @@ async def test_who_does_not_answer_is_named_and_not_waited_for_for_long(tmp_path
             assert shown["partial"] == ["b"]
             assert shown["streams"][0]["head"] == (1 << 32) + 8, "the others have answered"
             assert (await told(c, "/api/v1/streams/live/x"))["partial"] == ["b"]
+            assert (await told(c, "/api/v1/quality"))["partial"] == ["b"]
         assert "partial" not in await told(c, "/api/v1/streams")
 
 
