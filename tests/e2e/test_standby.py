@@ -11,7 +11,7 @@ from tests.e2e.cluster import Cluster, Node
 from tests.e2e.compare import compare
 from tests.e2e.flv import AUDIO, VIDEO, Tag
 from tests.e2e.player import Player, playing
-from tests.e2e.publisher import Publisher, RTMPIngest
+from tests.e2e.publisher import Publisher, RTMPIngest, publishing
 from tests.e2e.tasks import asynctest, running
 from tests.e2e.test_death import eventually
 
@@ -19,6 +19,8 @@ PATIENCE_S = 3.0
 """For a machine that is busy with other things: where it is not, no stall is longer than a second."""
 ALIGNED_S = 4.0
 """What two GOPs of a second, and the joining before them, take."""
+PASSED_ON_S = 0.3
+"""What a frame takes from its publisher to the players, at most."""
 KEY = "live/x"
 
 
@@ -114,3 +116,48 @@ async def test_nobody_misses_a_frame_when_the_leader_is(cluster: Cluster, fate: 
     assert max(stalls) < PATIENCE_S, stalls
     with capsys.disabled():
         print(f"\nleader {fate}, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost")
+
+
+@asynctest
+async def test_a_standby_of_another_encoder_goes_on_at_a_keyframe_in_a_second_and_the_wait_for_it(
+    cluster: Cluster, capsys
+):
+    a, b, c = cluster.start("a", "b", "c", stream__standby="true")
+    one, other = (list(synthetic.stream(60, seed=seed)) for seed in (1, 2))
+    theirs = {tag.payload for tag in other if not tag.config}
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", one))
+        await eventually(lambda: row(b, "leader") == "a", "a leads")
+        publisher = await stack.enter_async_context(publishing(f"{b.rtmp}/{KEY}", other))
+        urls = [f"{node.http}/{KEY}.flv?wait=5&redirect=0" for node in (b, c)]
+        async with playing(*urls) as players:
+            for player in players:
+                await player.has(50)
+            assert row(c, "standby") == ["b"]
+            a.kill()
+            for player in players:
+                await player.until(lambda player: player.frames[-1].payload in theirs, "b goes on")
+                await player.has(len(player.frames) + 50)
+            waits = [cut(player, one, other, publisher) for player in players]
+    with capsys.disabled():
+        pictures, sounds = map(max, zip(*waits, strict=True))
+        print(f"\nanother encoder: {pictures:.2f} s without a picture, {sounds:.2f} s without sound")
+
+
+def cut(player: Player, one: list[Tag], other: list[Tag], publisher: Publisher) -> tuple[float, float]:
+    """Hold what a player saw against the promise; for how long it saw no picture, and heard nothing."""
+    keyframes = [at for tag, at in zip(publisher.sent, publisher.sent_at, strict=True) if tag.keyframe]
+    waits = []
+    for kind in (VIDEO, AUDIO):
+        seen = [arrival for arrival in player.arrivals if arrival.tag.kind == kind and not arrival.tag.config]
+        orders = [[tag.payload for tag in made if tag.kind == kind and not tag.config] for made in (one, other)]
+        at = next(place for place, arrival in enumerate(seen) if arrival.tag.payload in orders[1])
+        for order, part in zip(orders, (seen[:at], seen[at:]), strict=True):
+            first = order.index(part[0].tag.payload)
+            assert [arrival.tag.payload for arrival in part] == order[first : first + len(part)], "one after the other"
+        (last, lost_at), (new, came_at) = seen[at - 1 : at + 1]
+        assert new.timestamp > last.timestamp and (new.keyframe or kind == AUDIO)
+        promised = next(at for at in keyframes if at > lost_at + 1) + PASSED_ON_S
+        assert came_at < promised, f"{came_at - lost_at:.2f} s, {promised - lost_at:.2f} were promised"
+        waits.append(came_at - lost_at)
+    return waits[0], waits[1]

@@ -88,6 +88,7 @@ async def test_a_publisher_who_can_is_asked_to_go_on_elsewhere_before_he_is_clos
             await player.sees(*gop(5))
             assert leads(b, a)
             publisher.close()
+        await until(lambda: not leads(b, a))
         successor = await RTMPClient.publish(b, KEY, *HEADERS, *gop(10))
         await until(lambda: b.gossip.tables.members[a.gossip.id].status == "left")
         assert leads(b, b)

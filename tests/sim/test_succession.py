@@ -1,7 +1,8 @@
 """One stream on four nodes, whose leaders crash, hand over and come back: a model check of the log's rules.
 
-Logs, leaders, alignment and relay are the real ones; the model only decides who does what when. One encoder pushes to
-two nodes, so that a standby goes on with the next frame; another publisher begins anew wherever he comes back.
+Logs, leaders, alignment, relay and the order of claims are the real ones; the model only decides who does what when.
+One encoder pushes to two nodes, so that a standby goes on with the next frame; another publisher begins anew wherever
+he comes back, unless somebody waits to take over: then he waits behind him.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mesh.gossip.member import Lead, LeadState
 from mesh.media.frame import Frame, Kind, Position
+from mesh.net.claim import goes_before
 from mesh.relay.feed import resume
 from mesh.relay.landing import contradicts, land
 from mesh.stream.alignment import Alignment
-from mesh.stream.end import farthest
+from mesh.stream.end import End, farthest
 from mesh.stream.leader import Leader
 from mesh.stream.log import START, StreamLog
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, roomy
@@ -76,6 +79,10 @@ class Succession(RuleBasedStateMachine):
         self.epoch = 0
         self.leader: tuple[str, Publisher] | None = None
         self.standby: tuple[str, Publisher, Alignment] | None = None
+        self.newcomer: tuple[str, Publisher] | None = None
+        """Who came while the standby waited, and is not aligned."""
+        self.left: tuple[Publisher, int] | None = None
+        """Who led last, if his node still lives, and what the encoder had made by then."""
         self.clock = clock
 
     @rule(count=st.integers(1, 9), first_ahead=st.booleans())
@@ -83,7 +90,7 @@ class Succession(RuleBasedStateMachine):
         """Both outputs of the encoder bring what it made; of what is on its way, one may bring more than the other."""
         for n in range(self.n, self.n + count):
             self.now += STEP_MS / 1000
-            outputs = [entry[1] for entry in (self.leader, self.standby) if entry]
+            outputs = [entry[1] for entry in (self.leader, self.standby, self.newcomer) if entry]
             for output in outputs:
                 output.send(n, self.now)
         self.n += count
@@ -92,11 +99,15 @@ class Succession(RuleBasedStateMachine):
     @rule(name=nodes)
     def publish(self, name: str) -> None:
         """A publisher comes, or comes back, wherever: a new epoch goes on after all that is known."""
-        if self.standby:
+        if self.standby and goes_before(lead(self.standby[0], LeadState.STANDBY), lead(name, LeadState.CLAIM), False):
+            if not self.newcomer and name != self.standby[0]:
+                self.newcomer = name, Publisher(Leader(roomy("own"), 1, name), self.n, self.clock)
+                self.newcomer[1].header(self.now)
+            return
+        if self.newcomer:
             return
         self.epoch += 1
-        after = farthest(node.log.end(200) for node in self.nodes.values())
-        publisher = Publisher(Leader(self.nodes[name].log, self.epoch, name, after), self.n, self.clock)
+        publisher = Publisher(Leader(self.nodes[name].log, self.epoch, name, self.end()), self.n, self.clock)
         publisher.header(self.now)
         self.leader = name, publisher
         self.note()
@@ -106,7 +117,7 @@ class Succession(RuleBasedStateMachine):
     def stand_by(self, name: str, clock: int) -> None:
         """The same encoder publishes to a second node; by now the two have been compared for long enough."""
         assert self.leader
-        if name == self.leader[0]:
+        if name in (self.leader[0], self.newcomer[0] if self.newcomer else ""):
             return
         own = roomy("own")
         publisher = Publisher(Leader(own, 1, name), self.n, clock)
@@ -153,26 +164,41 @@ class Succession(RuleBasedStateMachine):
         land(follower, frames, leaders)
 
     @precondition(lambda self: self.leader)
-    @rule(dies=st.booleans(), hands_over=st.booleans())
-    def lose(self, dies: bool, hands_over: bool) -> None:
-        """The leader's publisher goes, or its node dies; the standby takes over, whatever it has got by then."""
+    @rule(dies=st.booleans())
+    def lose(self, dies: bool) -> None:
+        """The leader's publisher goes, or its node dies."""
         assert self.leader
         name, publisher = self.leader
-        self.leader = None
+        self.leader, self.left = None, None if dies else (publisher, self.n)
         if dies:
             self.nodes[name] = Node(name)
+        self.note()
+
+    @precondition(lambda self: not self.leader and (self.standby or self.newcomer))
+    @rule(hands_over=st.booleans())
+    def take_over(self, hands_over: bool) -> None:
+        """The standby takes over, whatever it has got by then; the newcomer does if there is none."""
+        self.epoch += 1
         if self.standby:
             heir, waiting, alignment = self.standby
-            self.epoch += 1
-            rest = alignment.rest()
-            waiting.leader.go_on(self.nodes[heir].log, self.epoch, heir, alignment._shift or 0, rest)
+            log, rest = self.nodes[heir].log, alignment.rest()
+            waiting.leader.go_on(log, self.epoch, heir, alignment._shift or 0, rest)
             self.standby, self.leader = None, (heir, waiting)
-            if hands_over and not dies:
+            if hands_over and self.left and self.left[1] == self.n:
                 # It was told to, and learnt of it late: its own publisher had sent more by then.
-                publisher.send(self.n, self.now)
+                self.left[0].send(self.n, self.now)
                 waiting.send(self.n, self.now)
                 self.n += 1
+        else:
+            assert self.newcomer
+            heir, publisher = self.leader = self.newcomer
+            publisher.leader.begin(self.nodes[heir].log, self.epoch, heir, self.end())
+            self.newcomer = None
         self.note()
+
+    def end(self) -> End:
+        """Where the stream ends, as far as anybody knows."""
+        return farthest(node.log.end(200) for node in self.nodes.values())
 
     @precondition(lambda self: self.standby)
     @rule()
@@ -220,6 +246,10 @@ class Succession(RuleBasedStateMachine):
             for one in shown:
                 for other in shown:
                     assert all(other[payload] == dts for payload, dts in one.items() if payload in other)
+
+
+def lead(node: str, state: LeadState) -> Lead:
+    return Lead(node, "live/x", 0, state)
 
 
 def assert_grows(values: Sequence[int]) -> None:
