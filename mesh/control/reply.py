@@ -193,6 +193,8 @@ def _plain(value: Any) -> Any:
             for field, item in items
             if "optional" not in field.metadata or item != field.default
         }
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
