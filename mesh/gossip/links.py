@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mesh.gossip.member import Link
-from mesh.gossip.message import MOST_OFFSET_MS, Beat, Ping, Pong
+from mesh.gossip.message import Beat, Ping, Pong
 from mesh.gossip.roster import Peer, Roster
 
 TOLD = 4
@@ -51,7 +51,7 @@ class Links:
         self._last[peer.id] = rtt
         smooth = min(rtt, old.rtt_ms + (rtt - old.rtt_ms) / SMOOTHING)
         # Half of the round trip is a guess at the way back, and the better the shorter it was.
-        offset = max(-MOST_OFFSET_MS, min(pong.clock_ms - self._clock_ms((sent + now) / 2), MOST_OFFSET_MS))
+        offset = pong.clock_ms - self._clock_ms((sent + now) / 2)
         offset_ms = old.offset_ms + (offset - old.offset_ms) / (SMOOTHING if rtt > smooth else 1)
         loss = round(peer.pulse.loss, 3)
         self._roster.links[peer.id] = Link(smooth, loss, round(jitter, 3), old.bps, round(offset_ms, 1))
@@ -76,8 +76,7 @@ class Links:
         links = [(id, self._roster.links[id]) for id in told if id in self._roster.links]
         rows = [(bytes.fromhex(id), int(100 * link.rtt_ms), int(1000 * link.loss)) for id, link in links]
         ways = [(int(100 * link.jitter_ms), link.bps // 1000) for _, link in links]
-        clocks = [int(link.offset_ms) for _, link in links]
-        return replace(beat, links=tuple(rows), ways=tuple(ways), clocks=tuple(clocks))
+        return replace(beat, links=tuple(rows), ways=tuple(ways))
 
     def _clock_ms(self, now: float) -> int:
         return int(self.epoch_ms + 1000 * now)

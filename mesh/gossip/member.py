@@ -86,7 +86,7 @@ class Link(NamedTuple):
     bps: int = 0
     """What streams from the other bring at present; 0 where there are none."""
     offset_ms: float = 0.0
-    """How far the other's clock seems to be ahead: good for showing, and for nothing else."""
+    """How far the other's clock seems to be ahead: good for showing, and for nothing else. It is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

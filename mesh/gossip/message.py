@@ -30,8 +30,6 @@ LOADS = attrgetter(*[field.name for field in fields(Load) if field.name != "ill"
 """The numbers in a load."""
 MOST_ILL = 120
 """Characters in which a node says what it suffers from."""
-MOST_OFFSET_MS = 10**12
-"""A clock is not farther off: that is thirty years."""
 
 
 class Sender(NamedTuple):
@@ -62,8 +60,6 @@ class Beat:
     """Some of the links it measured, in turn: peer, RTT in 0.01 ms, loss in 1/1000."""
     ways: tuple[tuple[int, int], ...] = ()
     """More of each of these links: jitter in 0.01 ms, throughput in kb/s."""
-    clocks: tuple[int, ...] = ()
-    """And how many ms the peer's clock is ahead."""
 
 
 @message(2)
@@ -258,5 +254,3 @@ def check_beat(beat: Beat) -> None:
         raise WireError("beat has links out of range")
     if len(beat.ways) > len(beat.links) or any(min(way) < 0 for way in beat.ways):
         raise WireError("beat has ways out of range")
-    if len(beat.clocks) > len(beat.links) or any(abs(offset) > MOST_OFFSET_MS for offset in beat.clocks):
-        raise WireError("beat has clocks out of range")

@@ -182,10 +182,9 @@ class Roster:
         """Take what changes with every heartbeat, silently."""
         old = peer.member
         peer.says = STATES[beat.state]
-        ways, clocks = chain(beat.ways, repeat((0, 0))), chain(beat.clocks, repeat(0))
-        for (raw, rtt, loss), (jitter, kbps), offset in zip(beat.links, ways, clocks, strict=False):
+        for (raw, rtt, loss), (jitter, kbps) in zip(beat.links, chain(beat.ways, repeat((0, 0))), strict=False):
             if (id := raw.hex()) in self.tables.members:
-                peer.links[id] = Link(rtt / 100, loss / 1000, jitter / 100, 1000 * kbps, offset)
+                peer.links[id] = Link(rtt / 100, loss / 1000, jitter / 100, 1000 * kbps)
         peer.member = Member(old.card, old.status, beat.load, peer.links, old.address, old.born)
         self.tables.set_member(peer.member)
 

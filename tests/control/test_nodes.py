@@ -45,6 +45,20 @@ def test_every_node_is_shown_as_in_the_contract():
     }
 
 
+def test_how_far_clocks_are_apart_is_told_from_what_the_node_that_answers_measured():
+    a, b, c = (letter * 32 for letter in "123")
+    tables = Tables(
+        a,
+        [
+            member(a, "a", links={b: Link(1, 0, offset_ms=100.0), c: Link(1, 0, offset_ms=-20.5)}),
+            member(b, "b", links={a: Link(1, 0), c: Link(1, 0)}),
+            member(c, "c"),
+        ],
+    )
+    shown = {node.name: {peer: link.offset_ms for peer, link in node.links.items()} for node in nodes(tables, "").nodes}
+    assert shown == {"a": {"b": 100.0, "c": -20.5}, "b": {"a": -100.0, "c": -120.5}, "c": {}}
+
+
 def test_names_are_unique_and_a_living_node_hides_the_dead_one_before_it():
     tables = Tables(
         "1" * 32,
