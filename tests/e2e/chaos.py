@@ -27,11 +27,12 @@ class Chaos:
 
     async def run(self, seconds: float) -> None:
         """Do harm for so long."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while time.monotonic() < began + seconds:
             await asyncio.sleep(self._dice.uniform(*PAUSE_S))
             fault = self._dice.choice(self._faults)
             node = self._cluster[self._dice.choice(sorted(self._cluster.nodes))]
+            print(f"{time.monotonic() - began:.1f} s: {fault} {node.name}")
             await getattr(self, f"_{fault}")(node)
             self.done[fault] += 1
 

@@ -42,6 +42,19 @@ def stream(seconds: float, video: bool = True, audio: bool = True, seed: int = 1
         yield tag._replace(timestamp=start_ms + tag.timestamp & 0xFFFFFFFF)
 
 
+def still(tags: Iterable[Tag]) -> Iterator[Tag]:
+    """The same with a picture that does not move and no sound: every GOP repeats the last."""
+    place = 0
+    for tag in tags:
+        if tag.config or tag.kind not in (AUDIO, VIDEO):
+            yield tag
+        elif tag.kind == AUDIO:
+            yield tag._replace(payload=b"\xaf\x01" + bytes(20))
+        else:
+            place = 0 if tag.keyframe else place + 1
+            yield tag._replace(payload=tag.payload[:5] + b"picture %d" % place)
+
+
 def enhanced(tags: Iterable[Tag]) -> Iterator[Tag]:
     """The same as HEVC and Opus of Enhanced RTMP: a FourCC where the codec's number was."""
     for tag in tags:

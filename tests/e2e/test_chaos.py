@@ -78,6 +78,7 @@ async def test_after_chaos_all_streams_live_everywhere_and_nothing_has_leaked(tm
         players = [RoamingPlayer([f"{node.http}/live/{key}.flv?wait=5&redirect=0"]) for node, key in watched]
         everyone = [each.run() for each in [*players, *chain(*publishers.values())]]
         chaos = Chaos(network, cluster, SEED, faults)
+        print(f"again: CHAOS_SEED={SEED} CHAOS_S={LASTS_S:.0f}")
         async with running(*everyone) as tasks:
             await until(lambda: all(len(player.arrivals) > 50 for player in players), "all play")
             await chaos.run(LASTS_S)

@@ -1,7 +1,7 @@
 """Streams that are published twice: whatever happens to the leader, nothing is lost and nothing comes twice."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -27,19 +27,6 @@ KEY = "live/x"
 def moving(tags: Iterable[Tag]) -> Iterable[Tag]:
     """As they are: no payload is like another."""
     return tags
-
-
-def still(tags: Iterable[Tag]) -> Iterator[Tag]:
-    """The same with a picture that does not move and no sound: every GOP repeats the last."""
-    place = 0
-    for tag in tags:
-        if tag.config or tag.kind not in (AUDIO, VIDEO):
-            yield tag
-        elif tag.kind == AUDIO:
-            yield tag._replace(payload=b"\xaf\x01" + bytes(20))
-        else:
-            place = 0 if tag.keyframe else place + 1
-            yield tag._replace(payload=tag.payload[:5] + b"picture %d" % place)
 
 
 async def doubled(stack: AsyncExitStack, frames: list[Tag], *nodes: Node) -> list[Publisher]:
@@ -89,9 +76,9 @@ FATES: dict[str, Callable[[Node], object]] = {
 @pytest.mark.parametrize(
     ("fate", "picture"),
     [
-        ("killed", still),
+        ("killed", synthetic.still),
         pytest.param("killed", moving, marks=pytest.mark.soak),
-        pytest.param("told to switch", still, marks=pytest.mark.soak),
+        pytest.param("told to switch", synthetic.still, marks=pytest.mark.soak),
         pytest.param("told to switch", moving, marks=pytest.mark.soak),
     ],
 )
@@ -118,6 +105,7 @@ async def test_nobody_misses_a_frame_when_the_leader_is(cluster: Cluster, fate: 
         print(f"\nleader {fate}, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost")
 
 
+@pytest.mark.soak
 @asynctest
 async def test_a_standby_of_another_encoder_goes_on_at_a_keyframe_in_a_second_and_the_wait_for_it(
     cluster: Cluster, capsys
