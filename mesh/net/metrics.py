@@ -1,5 +1,6 @@
 """Metrics for Prometheus: of this node, its links and its view of the mesh; labels stay few."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
@@ -49,6 +50,7 @@ class Metrics:
         me = self._tables.members[self._tables.me]
         yield InfoMetricFamily("mesh_node", "This node.", {"id": me.id, "name": me.name, "zone": me.zone})
         yield GaugeMetricFamily("mesh_loop_lag_seconds", "How late the event loop was.", me.load.loop_lag_ms / 1000)
+        yield GaugeMetricFamily("mesh_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield GaugeMetricFamily("mesh_streams", "Streams that this node holds.", len(list(self._catalog)))
         yield GaugeMetricFamily("mesh_players", "Players that this node serves.", len(self._fanout))
         yield GaugeMetricFamily("mesh_cache_bytes", "Memory that the streams' logs hold.", self._catalog.budget.used)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
@@ -28,6 +29,7 @@ NAMES = "abcde"
 SETTLED_S = 60.0
 MORE_FILES = 40
 """Descriptors that a node may have at the end more than at the beginning: what lingers after the last client."""
+MORE_TASKS = 20
 MEMORY_MIB = 200
 
 
@@ -59,6 +61,12 @@ def files(node: Node) -> int:
     return psutil.Process(node.pid).num_fds()
 
 
+def tasks_of(node: Node) -> int:
+    found = re.search(rb"^mesh_tasks (\d+)", node.get("/metrics")[1], re.M)
+    assert found
+    return int(found[1])
+
+
 async def until(holds: Callable[[], object], what: str) -> None:
     await asyncio.to_thread(wait_until, holds, what, SETTLED_S)
 
@@ -69,7 +77,7 @@ async def until(holds: Callable[[], object], what: str) -> None:
 async def test_after_chaos_all_streams_live_everywhere_and_nothing_has_leaked(tmp_path: Path, faults, capsys):
     with Network(*NAMES) as network, Cluster(tmp_path, network, stream__standby="true") as cluster:
         nodes = cluster.start(*NAMES)
-        before = {node.name: files(node) for node in nodes}
+        before = {node.name: (files(node), tasks_of(node)) for node in nodes}
         publishers = {
             "one": [publisher(nodes, "one")],
             "two": [publisher(nodes[n:] + nodes[:n], "two") for n in (1, 3)],
@@ -98,5 +106,7 @@ async def test_after_chaos_all_streams_live_everywhere_and_nothing_has_leaked(tm
                 assert not (report.doubled or report.disordered or report.unknown), f"{node.name} {key}: {report}"
                 assert report.longest_step_ms >= 0, f"{node.name} {key}: {report}"
         for node in nodes:
-            await until(lambda node=node: files(node) < before[node.name] + MORE_FILES, f"{node.name}'s descriptors")
+            open_files, ran = before[node.name]
+            await until(lambda node=node, n=open_files: files(node) < n + MORE_FILES, f"{node.name}'s descriptors")
+            await until(lambda node=node, n=ran: tasks_of(node) < n + MORE_TASKS, f"{node.name}'s tasks")
             assert psutil.Process(node.pid).memory_info().rss >> 20 < MEMORY_MIB

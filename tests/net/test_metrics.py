@@ -31,7 +31,7 @@ async def test_an_idle_node_has_metrics_too(tmp_path: Path) -> None:
         assert samples["mesh_node_info"] == samples["mesh_members status=alive"] == 1
         assert samples["mesh_streams"] == samples["mesh_players"] == samples["mesh_cache_bytes"] == 0
         assert samples["mesh_sent_bytes_total"] == samples["mesh_player_skips_total"] == 0
-        assert samples["mesh_loop_lag_seconds"] >= 0
+        assert samples["mesh_loop_lag_seconds"] >= 0 and samples["mesh_tasks"] >= 1
 
 
 @asynctest
