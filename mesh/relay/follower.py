@@ -20,7 +20,7 @@ from mesh.relay.link import Link
 from mesh.relay.message import Gone, Head, LinkMessage, Media, Moved, Opened, Reason, Run
 from mesh.relay.pace import Pace
 from mesh.relay.search import Search
-from mesh.relay.silence import ASK_S, MAX_PAUSE_S, SILENCE_S, Silence
+from mesh.relay.silence import ASK_S, MAX_ASK_S, SILENCE_S, Silence
 from mesh.relay.state import State
 
 CREDIT_S = 0.25
@@ -253,7 +253,7 @@ class Follower:
         self._hang_up(link)
         if link is self._link:
             self._link = None
-            self._silence.ask_at = now + MAX_PAUSE_S
+            self._silence.ask_at = now + MAX_ASK_S
             self._enter(State.LOST, reason)
 
     def _hang_up(self, link: Link) -> None:
