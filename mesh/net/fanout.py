@@ -2,8 +2,8 @@
 
 A pass follows each frame at once while passes are short. When they take long, the next one starts no sooner than a
 small multiple of what the last one took, so it carries more frames: batching grows by itself under load, and delay is
-paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`; players at one offset share one
-`memoryview`, and a player is a position, the rest of one frame, and the control bytes that wait for its end.
+paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`; players at one offset share the
+same bytes, and a player is a position, the rest of one frame, and the control bytes that wait for its end.
 
 A player is in one of two states. Level: it has everything, and the next pass serves it. Behind: its socket is full, or
 it is still being handed the window; then the socket's writability serves it, a turn of 128 KiB at a time.
@@ -13,6 +13,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from time import monotonic  # is the loop's time, which costs a system call to ask for
 
 from mesh.config import EgressConfig
 from mesh.stream.log import START
@@ -35,8 +36,8 @@ class Player:
     """One client's socket, and where it is in the stream."""
 
     __slots__ = (
-        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "send", "sent",
-        "skips", "sock",
+        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "send", "skips",
+        "sock",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +62,6 @@ class Player:
         self.level: bool | None = None
         self.ended = False
         self.moved = 0.0
-        self.sent = 0
         self.skips = 0
 
 
@@ -75,7 +75,9 @@ class Fanout:
         self._dirty: dict[Rendition, None] = {}
         self._walk: Iterator[None] | None = None
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._not_before = 0.0
+        self._loop: asyncio.AbstractEventLoop
+        self.not_before = 0.0
+        """When the next pass may begin."""
         self._spent = 0.0
         """By the pass that is under way."""
         self._took = 0.0
@@ -99,8 +101,9 @@ class Fanout:
 
     def add(self, player: Player) -> None:
         """Serve a player from now on."""
+        self._loop = asyncio.get_running_loop()
         self._players.setdefault(player.rendition, set()).add(player)
-        player.moved = asyncio.get_running_loop().time()
+        player.moved = monotonic()
         self._serve(player)
 
     def remove(self, player: Player, reason: str) -> None:
@@ -114,7 +117,7 @@ class Fanout:
             self._dirty.pop(player.rendition, None)
             player.rendition.forget()
         if not player.level:
-            asyncio.get_running_loop().remove_writer(player.sock.fileno())
+            self._loop.remove_writer(player.sock.fileno())
         player.level = None
         player.sock.close()
         player.on_close(reason)
@@ -140,40 +143,37 @@ class Fanout:
             return
         self._dirty[rendition] = None
         if self._next is None:
-            loop = asyncio.get_running_loop()
-            wait = self._not_before - loop.time()
-            self._next = loop.call_later(wait, self._pass) if wait > 0 else loop.call_soon(self._pass)
+            soon = self.not_before <= monotonic()
+            self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self.not_before, self._pass)
 
     async def sweep(self) -> None:
         """Close players whose sockets take nothing; runs until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
-            deadline = loop.time() - self._player_lag_s
+            deadline = monotonic() - self._player_lag_s
             stuck = [p for players in self._players.values() for p in players if not p.level and p.moved < deadline]
             for player in stuck:
                 self.remove(player, f"took no byte for {self._player_lag_s:g} s")
 
     def _pass(self) -> None:
         """Walk over the level players of every rendition that has grown, in turns."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = monotonic()
         self._next = None
         if self._walk is None:
             dirty, self._dirty = self._dirty, {}
             self._walk = self._steps(dirty)
             self._spent = 0.0
         for _ in self._walk:
-            if loop.time() - started > TURN_S:
-                self._spent += loop.time() - started
-                self._next = loop.call_soon(self._pass)
+            if monotonic() - started > TURN_S:
+                self._spent += monotonic() - started
+                self._next = self._loop.call_soon(self._pass)
                 return
         self._walk = None
         self.passes += 1
-        ended = loop.time()
+        ended = monotonic()
         self._took = self._spent + ended - started
         pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
-        self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
+        self.not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
         for rendition in list(self._dirty):
             self.advanced(rendition)
 
@@ -193,23 +193,27 @@ class Fanout:
             if player.offset != offset:
                 offset = player.offset
                 piece = rendition.piece(offset)
+                if piece:
+                    data, size, end, plain = piece.data, len(piece.data), piece.end, piece.last and not piece.skipped
             if piece is None:
                 continue
             try:
-                sent = player.send(piece.view)
+                sent = player.send(data)
             except BlockingIOError:
                 self._settle(player, False)
             except OSError as error:
                 self.remove(player, error.strerror or str(error))
             else:
-                if not self._sent(player, piece, sent):
+                if sent == size and plain:
+                    player.offset = end
+                    self.sent += sent
+                elif not self._sent(player, piece, sent):
                     self._settle(player, False)
 
     def _serve(self, player: Player) -> None:
         """Hand a player one turn, and decide in which state that leaves it."""
-        loop = asyncio.get_running_loop()
         if not player.level:
-            player.moved = loop.time()
+            player.moved = monotonic()
         try:
             level = self._send(player)
             if level and player.ended and player.farewell:
@@ -226,13 +230,12 @@ class Fanout:
     def _settle(self, player: Player, level: bool) -> None:
         """Have the next pass serve a player who is level, and the writability of his socket one who is behind."""
         if level is not player.level and player.sock.fileno() >= 0:
-            loop = asyncio.get_running_loop()
             player.level = level
-            player.moved = loop.time()
+            player.moved = monotonic()
             if level:
-                loop.remove_writer(player.sock.fileno())
+                self._loop.remove_writer(player.sock.fileno())
             else:
-                loop.add_writer(player.sock.fileno(), self._serve, player)
+                self._loop.add_writer(player.sock.fileno(), self._serve, player)
 
     def _send(self, player: Player) -> bool:
         """Send the rest of a frame, waiting control bytes and one piece; True if nothing is left to send."""
@@ -242,7 +245,7 @@ class Fanout:
         if piece is None:
             return True
         try:
-            sent = player.send(piece.view)
+            sent = player.send(piece.data)
         except BlockingIOError:
             return False
         return self._sent(player, piece, sent) and not player.control
@@ -253,8 +256,7 @@ class Fanout:
             player.skips += 1
             self.skips += 1
         self.sent += sent
-        player.sent += sent
-        if sent < len(piece.view):
+        if sent < len(piece.data):
             player.rest, player.offset = piece.cut(sent)
             return False
         player.offset = piece.end
@@ -270,7 +272,6 @@ class Fanout:
             except BlockingIOError:
                 return False
             self.sent += sent
-            player.sent += sent
             player.rest = player.rest[sent:]
         player.rest = None
         return True

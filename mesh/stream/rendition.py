@@ -30,7 +30,7 @@ class Format(NamedTuple):
 class Piece(NamedTuple):
     """Consecutive frames as bytes."""
 
-    view: memoryview
+    data: bytes
     end: int
     """The offset to ask for next."""
     ends: list[int]
@@ -45,7 +45,7 @@ class Piece(NamedTuple):
     def cut(self, sent: int) -> tuple[memoryview, int]:
         """The rest of the frame that `sent` bytes stopped in, and the offset after it."""
         frame = bisect_left(self.ends, sent)
-        return self.view[sent : self.ends[frame]], self.offsets[frame]
+        return memoryview(self.data)[sent : self.ends[frame]], self.offsets[frame]
 
 
 class Rendition:
@@ -114,7 +114,7 @@ class Rendition:
             offsets.append(frame.offset + 1)
         skipped = span.start != offset and offset != START
         end = min(span.end, self._last)
-        return Piece(memoryview(b"".join(parts)), end, ends, offsets, skipped, end >= self.head)
+        return Piece(b"".join(parts), end, ends, offsets, skipped, end >= self.head)
 
 
 def flv_frame(frame: Frame, time_ms: int) -> list[bytes]:

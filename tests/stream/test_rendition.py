@@ -70,7 +70,7 @@ def read_all(rendition: Rendition, offset: int = START) -> tuple[bytes, int]:
     """What a player gets that starts now, and where it is then."""
     data = b""
     while piece := rendition.piece(offset):
-        data += piece.view
+        data += piece.data
         offset = piece.end
     return data, offset
 
@@ -147,7 +147,7 @@ def test_a_player_that_waits_gets_the_preamble_with_its_first_frame():
     log.append(picture(log.head, 0))
     assert rendition.piece(START) is None
     log.append(keyframe(log.head, 40))
-    assert bytes(rendition.piece(START).view).startswith(b"FLV\x01\x05")
+    assert rendition.piece(START).data.startswith(b"FLV\x01\x05")
 
 
 def test_players_at_one_offset_share_the_same_bytes():
@@ -191,7 +191,7 @@ def test_a_piece_ends_where_a_turn_does():
         offset = piece.end
     assert len(pieces) > 3
     for piece in pieces[:-1]:
-        assert TURN <= len(piece.view) < TURN + 9000 + 20 * len(piece.ends) + 11
+        assert TURN <= len(piece.data) < TURN + 9000 + 20 * len(piece.ends) + 11
     assert sum(len(piece.ends) for piece in pieces) == len(frames)
 
 
@@ -237,16 +237,16 @@ def pieces(form: Format) -> Iterator[tuple[Piece, list[int]]]:
 @each_format
 def test_a_piece_can_be_cut_at_every_byte(form, read):
     for piece, offsets in pieces(form):
-        assert piece.ends[-1] == len(piece.view)
+        assert piece.ends[-1] == len(piece.data)
         assert piece.offsets == [offset + 1 for offset in offsets]
         assert piece.end == piece.offsets[-1]
-        for sent in range(len(piece.view) + 1):
+        for sent in range(len(piece.data) + 1):
             rest, offset = piece.cut(sent)
             end = sent + len(rest)
             assert end in piece.ends
             assert not any(sent <= other < end for other in piece.ends)
             assert offset == piece.offsets[piece.ends.index(end)]
-            assert bytes(rest) == bytes(piece.view)[sent:end]
+            assert bytes(rest) == piece.data[sent:end]
 
 
 @each_format
@@ -258,10 +258,10 @@ def test_what_is_cut_goes_on_at_the_next_frame(form, read):
     rendition = Rendition(log, form)
     whole, _ = read_all(rendition)
     piece = rendition.piece(START)
-    for sent in range(len(piece.view)):
+    for sent in range(len(piece.data)):
         rest, offset = piece.cut(sent)
         after, _ = read_all(rendition, offset)
-        assert bytes(piece.view[:sent]) + rest + after == whole
+        assert bytes(piece.data[:sent]) + rest + after == whole
 
 
 @settings(deadline=None)
@@ -278,9 +278,9 @@ def test_however_a_player_reads_it_gets_frames_in_order_and_whole(steps, data):
             piece = rendition.piece(offset)
             if piece is None:
                 continue
-            taken = data.draw(st.integers(1, len(piece.view)))
+            taken = data.draw(st.integers(1, len(piece.data)))
             rest, offset = piece.cut(taken)
-            got += bytes(piece.view[:taken]) + rest
+            got += piece.data[:taken] + rest
     media = [tag for tag in flv.Reader().feed(got) if tag.payload not in (AVC_HEADER, AAC_HEADER)]
     places = [sent.index(tag) for tag in media]
     assert places == sorted(set(places))
