@@ -1,13 +1,15 @@
 """Intake: publishers' sockets, on an epoll of their own: one wake takes all that has arrived, from all of them.
 
 The event loop watches that epoll only, so its own work for a wake is shared by all sockets that are ready. As soon as
-several are ready at once, the next wake is some milliseconds later: what has gathered meanwhile is read in one go. All
-is read into one buffer; who is handed a view copies what he keeps.
+several are ready at once, the next wake is some milliseconds later: what has gathered meanwhile is read in one go. And
+where players are served in passes, nothing is read before the next one may begin. All is read into one buffer; who is
+handed a view copies what he keeps.
 """
 
 import asyncio
 import os
 import select
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
@@ -16,6 +18,8 @@ TURN = 64
 """Sockets that are read before the loop has its turn."""
 GATHER_S = 0.005
 """From a wake that found several sockets ready to the next one: who publishes alone never waits."""
+MOST_S = 0.1
+"""For which nothing is read, whenever the next pass is: publishers' sockets do not hold more than this for sure."""
 
 
 class Receiver(Protocol):
@@ -31,7 +35,9 @@ class Receiver(Protocol):
 class Intake:
     """All sockets that are read here."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: Callable[[], float] = float) -> None:
+        """`due` tells from when on what is read can be sent on; 0 is long ago."""
+        self._due = due
         self._epoll: select.epoll
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
@@ -64,18 +70,26 @@ class Intake:
         asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
 
     def _wake(self) -> None:
-        """Something has come: read it, unless the last wake is just over."""
-        if monotonic() >= self._not_before:
+        """Something has come: read it, unless that is of use only later."""
+        wait = self._wait()
+        if wait <= 0:
             self._read()
         else:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._epoll.fileno())
-            self._gathering = loop.call_at(self._not_before, self._gather)
+            asyncio.get_running_loop().remove_reader(self._epoll.fileno())
+            self._book(wait)
+
+    def _wait(self) -> float:
+        """For how long nothing is to be read."""
+        now = monotonic()
+        return max(self._not_before, min(self._due(), now + MOST_S)) - now
+
+    def _book(self, wait: float) -> None:
+        self._gathering = asyncio.get_running_loop().call_later(wait, self._gather)
 
     def _gather(self) -> None:
         """Read what has gathered, and do so again until it is no more than one frame."""
         if self._read() > 1:
-            self._gathering = asyncio.get_running_loop().call_at(self._not_before, self._gather)
+            self._book(self._wait())
         else:
             self._watch()
 

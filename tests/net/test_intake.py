@@ -1,9 +1,12 @@
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
-from mesh.net.intake import TURN, Intake
+import pytest
+
+from mesh.net.intake import MOST_S, TURN, Intake
 from tests.net.asynctest import asynctest, until
 
 
@@ -28,8 +31,8 @@ class Listener:
 
 
 @contextmanager
-def reading() -> Iterator[Intake]:
-    intake = Intake()
+def reading(due: Callable[[], float] = float) -> Iterator[Intake]:
+    intake = Intake(due)
     intake.start()
     try:
         yield intake
@@ -85,3 +88,20 @@ async def test_a_flood_leaves_the_loop_its_turn() -> None:
             flooded.far.send(bytes(64 << 10))
             await asyncio.sleep(0)
         await until(lambda: len(flooded.heard) == 5 * (64 << 10))
+
+
+@asynctest
+@pytest.mark.parametrize(("ahead", "read_after"), [(0.05, 0.05), (30, MOST_S)])
+async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float, read_after: float) -> None:
+    due = monotonic() + ahead
+    with reading(lambda: due) as intake:
+        listener = Listener(intake)
+        began = monotonic()
+        times: list[float] = []
+        listener.receive = lambda data: times.append(monotonic())  # type: ignore[method-assign]
+        for _ in range(4):
+            listener.far.send(b"a frame")
+            await asyncio.sleep(read_after / 8)
+        await until(lambda: times)
+        assert len(times) == 1
+        assert times[0] >= began + read_after
