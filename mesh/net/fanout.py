@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic  # is the loop's time, which costs a system call to ask for
 
 from mesh.config import EgressConfig
+from mesh.net.tick import tick
 from mesh.stream.log import START
 from mesh.stream.rendition import Piece, Rendition
 
@@ -149,7 +150,7 @@ class Fanout:
     async def sweep(self) -> None:
         """Close players whose sockets take nothing; runs until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await tick(SWEEP_S)
             deadline = monotonic() - self._player_lag_s
             stuck = [p for players in self._players.values() for p in players if not p.level and p.moved < deadline]
             for player in stuck:

@@ -1,6 +1,5 @@
 """Keeping: streams that are held where nobody plays them yet, because a leader or the API wants it."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 
@@ -16,6 +15,7 @@ from mesh.net.gossip import Gossip
 from mesh.net.http import CORS, failure, refusals, stream_key
 from mesh.net.orders import refuse_foreign
 from mesh.net.streams import Streams
+from mesh.net.tick import tick
 
 ASK_S = 1.0
 """How often a leader chooses who keeps its streams, and tells them."""
@@ -40,7 +40,7 @@ class Keeping:
             for stream in self._streams:
                 if stream.publication:
                     self._have_kept(stream.key)
-            await asyncio.sleep(ASK_S)
+            await tick(ASK_S)
 
     def routes(self) -> list[web.RouteDef]:
         """For the application's router, before those of the media."""

@@ -12,9 +12,10 @@ import psutil
 
 from mesh.gossip.member import Load
 from mesh.net.addresses import outward
+from mesh.net.tick import next_tick, tick
 
 PERIOD_S = 0.5
-TICK_S = 0.05
+TICK_S = 0.1
 """How often the event loop is asked to be on time."""
 LAGS = 5
 """Periods of which the median lag is told: a single hiccup is no load."""
@@ -92,15 +93,15 @@ class LoadMeter:
                 relays=counts.relays,
                 usable=self._usable(),
             )
-            await asyncio.sleep(PERIOD_S)
+            await tick(PERIOD_S)
 
     async def _watch_the_loop(self) -> None:
         """The most that the loop came late in a period, by a timer that does nothing else."""
-        loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
-            self._lag_s = max(self._lag_s, loop.time() - due)
+            wait = next_tick(TICK_S)
+            due = time.monotonic() + wait
+            await asyncio.sleep(wait)
+            self._lag_s = max(self._lag_s, time.monotonic() - due)
 
     async def _watch_the_interfaces(self) -> None:
         """The speed of the fastest interface that leads to others and knows its speed; 0 if none does."""
@@ -112,7 +113,9 @@ class LoadMeter:
     def _rates(self, counts: Counts) -> tuple[int, int]:
         """What the interfaces carry, or what this node itself does, which may stay on this host."""
         now = time.monotonic()
-        nics = [counters for name, counters in psutil.net_io_counters(pernic=True).items() if outward(name)]
+        nics = [
+            counters for name, counters in psutil.net_io_counters(pernic=True, nowrap=False).items() if outward(name)
+        ]
         carried = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics)
         then, *before = self._carried
         brought, self._brought = self._brought, dict(counts.brought)

@@ -21,6 +21,7 @@ import zmq
 from mesh.control.cause import Cause
 from mesh.net.addresses import text
 from mesh.net.sockets import Socket
+from mesh.net.tick import next_tick
 
 log = logging.getLogger("mesh.security")
 
@@ -124,7 +125,7 @@ class Meter:
 
     def _book(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due = loop.time() + TICK_S
+        self._due = loop.time() + next_tick(TICK_S)
         loop.call_at(self._due, self._look)
 
     def _look(self) -> None:

@@ -15,6 +15,7 @@ import zmq
 from mesh.net.meter import Meter
 from mesh.net.security import Options
 from mesh.net.sockets import WATCHFUL, Socket
+from mesh.net.tick import next_tick
 
 log = logging.getLogger("mesh.relay")
 
@@ -89,7 +90,7 @@ class Pushes:
                 self._idle_since.pop(peer, None)
             elif now - self._idle_since.setdefault(peer, now) >= IDLE_S:
                 self._close(peer)
-        self._tidying = loop.call_later(TIDY_S, self.tidy)
+        self._tidying = loop.call_later(next_tick(TIDY_S), self.tidy)
 
     def close(self) -> None:
         """Close all."""

@@ -24,6 +24,7 @@ from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.stream import Stream
 from mesh.net.tasks import guarded
+from mesh.net.tick import tick
 from mesh.stream.catalog import Catalog
 from mesh.stream.end import End
 
@@ -114,7 +115,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as self._tasks:
             while True:
-                await asyncio.sleep(SWEEP_S)
+                await tick(SWEEP_S)
                 for stream in self:
                     stream.tend(loop.time())
 
