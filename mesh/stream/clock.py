@@ -30,9 +30,19 @@ class Clock:
 
     def time(self, kind: int, timestamp: int, now: float) -> int:
         """The dts of a frame that came `now`."""
-        time = max(self._laid(kind, timestamp, round(1000 * (now - self._heard_at))), self.last.get(kind, -1) + 1)
+        known = self._clocks.get(kind)
+        clock, shift = known or self._newest or (timestamp, 0)
+        step = (timestamp - clock + WRAP // 2) % WRAP - WRAP // 2
+        clock += step
+        if self._floor is not None:
+            shift, self._floor = self._floor - clock, None
+        elif self.last:
+            newest = max(self.last.values())
+            if (known and abs(step) > JUMP_MS) or abs(clock + shift - newest) > APART_MS:
+                shift = self._restarted(clock, shift, newest, round(1000 * (now - self._heard_at)))
         self._heard_at = now
-        return time
+        self._newest = self._clocks[kind] = clock, shift
+        return max(clock + shift, self.last.get(kind, -1) + 1)
 
     def header_time(self, kind: int) -> int:
         """The dts of a header: its own timestamp is often 0, so it takes the time of what came before."""
@@ -45,20 +55,6 @@ class Clock:
         if self._newest:
             clock, shift = self._newest
             self._newest = clock, shift + by
-
-    def _laid(self, kind: int, timestamp: int, passed_ms: int) -> int:
-        clock, shift = self._clocks.get(kind) or self._newest or (timestamp, 0)
-        step = (timestamp - clock + WRAP // 2) % WRAP - WRAP // 2
-        clock += step
-        if self._floor is not None:
-            shift, self._floor = self._floor - clock, None
-        elif self.last:
-            newest = max(self.last.values())
-            jumped = abs(step) > JUMP_MS and kind in self._clocks
-            if jumped or abs(clock + shift - newest) > APART_MS:
-                shift = self._restarted(clock, shift, newest, passed_ms)
-        self._newest = self._clocks[kind] = clock, shift
-        return clock + shift
 
     def _restarted(self, clock: int, shift: int, newest: int, passed_ms: int) -> int:
         """What to add to a clock that jumped: as much as to the kind that jumped first, so that both stay in step."""

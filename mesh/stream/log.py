@@ -164,10 +164,10 @@ class StreamLog:
         An epoch may begin with what came at the end of the one before, if a standby took over who knew less of that
         than this node: it is left out.
         """
-        offset = frame.offset
+        offset, kind, dts, cts, keyframe, config, payload = frame  # which is several times as fast as by their names
         if offset < self.head:
             raise ValueError(f"offset {offset} below the head {self.head}")
-        if frame.config:
+        if config:
             self._enforce(frame)
         elif self._past and self._repeats(frame):
             self.head = offset + 1
@@ -175,21 +175,21 @@ class StreamLog:
         self._offsets.append(offset)
         self._frames.append(frame)
         self.head = offset + 1
-        size = len(frame.payload) + OVERHEAD
+        size, budget = len(payload) + OVERHEAD, self._budget
         self.size += size
-        self._budget.used += size
-        self._budget.taken += size - OVERHEAD
-        if self._can_start(frame):
+        budget.used += size
+        budget.taken += size - OVERHEAD
+        if not config and self._can_start(kind, dts, keyframe):
             self._entries.append(Entry(offset, self._headers))
-            self._forget_old(frame.dts)
-        self.last_dts[frame.kind] = frame.dts
-        if frame.cts > self.cts:
-            self.cts = frame.cts
-        self.kinds.add(frame.kind)
+            self._forget_old(dts)
+        self.last_dts[kind] = dts
+        if cts > self.cts:
+            self.cts = cts
+        self.kinds.add(kind)
         if self.size > self._max_bytes:
             self._shrink(self._max_bytes - self._max_bytes // SLACK)
-        if self._budget.used > self._budget.limit:
-            self._budget.reclaim()
+        if budget.used > budget.limit:
+            budget.reclaim()
         self.on_append()
 
     def read(self, offset: int, limit: int) -> Span:
@@ -242,11 +242,11 @@ class StreamLog:
             raise MediaError(f"headers of {size} bytes in force, expected at most {MAX_HEADERS}")
         self._in_force, self._headers = in_force, tuple(in_force.values())
 
-    def _can_start(self, frame: Frame) -> bool:
+    def _can_start(self, kind: int, dts: int, keyframe: bool) -> bool:
         """Whether it is an entry: a keyframe, or any sound while the epoch has no video, or none any more."""
-        if frame.config or frame.kind != AUDIO:
-            return frame.keyframe and not frame.config
-        return VIDEO not in self.kinds or frame.dts - self.last_dts[VIDEO] > VIDEO_GONE_MS
+        if kind != AUDIO:
+            return keyframe
+        return VIDEO not in self.kinds or dts - self.last_dts[VIDEO] > VIDEO_GONE_MS
 
     def _forget_old(self, now: int) -> None:
         """Let go of the GOPs that ended longer than the window before `now`."""
