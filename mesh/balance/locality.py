@@ -16,6 +16,8 @@ CLOSE, FAR = Link(0.0, 0.0), Link(200.0, 0.0)
 
 def zone_of(ip: str, zones: Zones, places: Iterable[str] = ()) -> str:
     """The zone of an address, by the longest prefix, else by the first of its places that has one; "" if none has."""
+    if not zones:
+        return ""
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])
     except ValueError:

@@ -2,37 +2,57 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 from mesh.bench.process import cost
 from tests.e2e.cluster import Cluster, Node
 from tools.measures.stage import STREAM, Samples, live, load, publishing
 
 STREAMS = 100
+CHAIN = "abcd"
+"""The leader, and the nodes that fetch from one another; each is a zone of the same name."""
+COSTS = "{'a>c' = 9, 'a>d' = 9, 'b>d' = 9}"
+"""Of traffic between zones: only the next node is cheap to fetch from."""
+STEP_S = 2.0
+"""From one player's join to that of the next node's."""
 
 
 def measure(directory: Path, runs: int, seconds: float, kbps: int, samples: Samples) -> Iterator[tuple[str, ...]]:
-    """Encryption, delay at the leader and one hop on, and the cost of a relayed stream at either end."""
+    """Encryption, delays along a chain, the most that a hop adds, and what a relayed stream costs two nodes."""
     secret = directory / "secret"
     secret.write_text("a secret that is long enough for any mesh")
     secret.chmod(0o600)
     for name, settings in (("plain", {}), ("CURVE", {"mesh__secret_file": str(secret)})):
         (here := directory / name).mkdir()
-        with Cluster(here, stream__linger_s="0.5", stream__hold_s="0.5", **settings) as cluster:
-            a, b = cluster.start("a", "b")
-            delays = [_delays(a, b, name, seconds, samples) for _ in range(runs)]
-            costs = [_costs(a, b, name, f"live/{run}", seconds, kbps, samples) for run in range(runs)]
-        for (near, far), (feeds, fetches) in zip(delays, costs, strict=True):
-            figures = (near[0], far[0], far[0] - near[0], near[1], far[1], far[1] - near[1])
-            yield name, *(f"{ms:.1f}" for ms in figures), f"{feeds:.0f}", f"{fetches:.0f}"
+        with Cluster(here, stream__linger_s="1", stream__hold_s="1", balance__cost=COSTS, **settings) as cluster:
+            nodes = [cluster.create(name, node__zone=name) for name in CHAIN]
+            cluster.start(*CHAIN)
+            for run in range(runs):
+                delays = _delays(nodes, name, seconds, samples)
+                added = [[far - near for near, far in pairwise(hops)] for hops in zip(*delays, strict=True)]
+                feeds, fetches = _costs(*nodes[:2], name, f"live/{run}", seconds, kbps, samples)
+                p50, p99, _ = (" ".join(f"{ms:.1f}" for ms in hops) for hops in zip(*delays, strict=True))
+                yield name, p50, p99, f"{max(added[0]):.1f}", f"{max(added[1]):.1f}", f"{feeds:.0f}", f"{fetches:.0f}"
 
 
-def _delays(a: Node, b: Node, name: str, seconds: float, samples: Samples) -> list[list[float]]:
-    with publishing(f"{a.rtmp}/{STREAM}", "--stamp"), ThreadPoolExecutor() as threads:
-        live(b)
-        urls = [f"{node.http}/{STREAM}.flv?redirect=0" for node in (a, b)]
-        reports = list(threads.map(lambda url: load("play", url, "--seconds", seconds), urls))
+def _delays(nodes: list[Node], name: str, seconds: float, samples: Samples) -> list[list[float]]:
+    """Median, p99 and most at each node of the chain, in ms, all at the same time."""
+
+    def play(hop: int) -> dict[str, Any]:
+        sleep(hop * STEP_S)
+        settle = (len(nodes) - hop) * STEP_S
+        return load("play", f"{nodes[hop].http}/{STREAM}.flv?redirect=0", "--seconds", seconds, "--settle", settle)
+
+    with publishing(f"{nodes[0].rtmp}/{STREAM}", "--stamp"), ThreadPoolExecutor() as threads:
+        live(nodes[-1])
+        playing = [threads.submit(play, hop) for hop in range(len(nodes))]
+        sleep(len(nodes) * STEP_S)
+        row = nodes[0].stream(STREAM)
+        assert row and {r["node"]: r["supplier"] for r in row["replicas"]} == dict(zip("bcd", "abc", strict=True)), row
+        reports = [each.result() for each in playing]
     for hop, report in enumerate(reports):
         samples.take(report, measure="relay", encryption=name, hop=hop)
     return [report["delay_ms"] for report in reports]
