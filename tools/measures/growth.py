@@ -9,6 +9,8 @@ from tests.e2e.cluster import Cluster
 from tools.measures.stage import STREAM, URLS, Samples, live, load, median, publishing
 
 REST_S = 5.0
+JOINS = 500
+"""Players who come in a second, at most."""
 
 
 def players(directory: Path, counts: list[int], kbps: int, runs: int, samples: Samples) -> Iterator[tuple[str, float]]:
@@ -18,7 +20,8 @@ def players(directory: Path, counts: list[int], kbps: int, runs: int, samples: S
         with publishing(f"{node.rtmp}/{STREAM}", "--kbps", kbps):
             live(node)
             for count in counts:
-                options = ("-n", count, "--ramp", 2, "--seconds", 3, "--pid", node.pid)
+                ramp = max(2.0, count / JOINS)
+                options = ("-n", count, "--ramp", ramp, "--seconds", 3, "--probes", 0, "--pid", node.pid)
                 reports = [load("play", URLS["http"](node), *options) for _ in range(runs)]
                 for report in reports:
                     samples.take(report, measure="growth", players=count, kbps=kbps)

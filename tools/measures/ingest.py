@@ -28,7 +28,7 @@ def measure(directory: Path, count: int, runs: int, seconds: float, samples: Sam
         }
         for run in range(runs):
             for name, (url, pid) in servers.items():
-                options = ("-n", count, "--seconds", seconds, "--ramp", 1, "--pid", pid)
+                options = ("-n", count, "--seconds", seconds, "--ramp", 1, "--settle", settle_s, "--pid", pid)
                 report = load("publish", f"{url}/{name}{run}-{{n}}", *options)
                 assert report["joined"] == count and not report["errors"], report
                 reports[name].append(samples.take(report, measure="ingest", server=name, publishers=count))
