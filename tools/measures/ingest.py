@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from tests.e2e.cluster import Cluster
 from tools.measures.stage import Samples, load, median, nginx
 
+SETTLE_S = 12.0
+"""Until the logs are as large as they get, and need no new memory."""
+
 
 class Ingest(NamedTuple):
     """µs of CPU per publisher and second."""
@@ -28,7 +31,7 @@ def measure(directory: Path, count: int, runs: int, seconds: float, samples: Sam
         }
         for run in range(runs):
             for name, (url, pid) in servers.items():
-                options = ("-n", count, "--seconds", seconds, "--ramp", 1, "--settle", settle_s, "--pid", pid)
+                options = ("-n", count, "--seconds", seconds, "--ramp", 1, "--settle", SETTLE_S, "--pid", pid)
                 report = load("publish", f"{url}/{name}{run}-{{n}}", *options)
                 assert report["joined"] == count and not report["errors"], report
                 reports[name].append(samples.take(report, measure="ingest", server=name, publishers=count))
