@@ -28,6 +28,8 @@ TURN_S = 0.010
 """A pass yields to the loop after this long."""
 GROUP = 8
 """Players who are served between two looks at the clock."""
+EARLY_S = 0.001
+"""From when on frames are wanted, before a pass."""
 SWEEP_S = 1.0
 MAX_CONTROL = 64 << 10
 """Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
@@ -77,8 +79,7 @@ class Fanout:
         self._walk: Iterator[None] | None = None
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop
-        self.not_before = 0.0
-        """When the next pass may begin."""
+        self._not_before = 0.0
         self._spent = 0.0
         """By the pass that is under way."""
         self._took = 0.0
@@ -95,6 +96,11 @@ class Fanout:
     def full(self) -> bool:
         """Whether the pause between passes is at its cap: nobody else should be sent here."""
         return bool(self._players) and self._took * PACE * 1000 >= self._egress.pass_max_ms
+
+    @property
+    def awaits_at(self) -> float:
+        """From when on the next pass can carry what is read; before that, nobody gains by it."""
+        return self._not_before - EARLY_S
 
     def players(self, rendition: Rendition) -> int:
         """How many players read it."""
@@ -144,8 +150,8 @@ class Fanout:
             return
         self._dirty[rendition] = None
         if self._next is None:
-            soon = self.not_before <= monotonic()
-            self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self.not_before, self._pass)
+            soon = self._not_before <= monotonic()
+            self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self._not_before, self._pass)
 
     async def sweep(self) -> None:
         """Close players whose sockets take nothing; runs until cancelled."""
@@ -174,7 +180,7 @@ class Fanout:
         ended = monotonic()
         self._took = self._spent + ended - started
         pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
-        self.not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
+        self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
         for rendition in list(self._dirty):
             self.advanced(rendition)
 

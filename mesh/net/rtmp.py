@@ -58,7 +58,7 @@ class Server:
         self._streams = streams
         self._fanout = fanout
         self._random = random
-        self._intake = Intake(lambda: fanout.not_before)
+        self._intake = Intake(lambda: fanout.awaits_at)
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
 

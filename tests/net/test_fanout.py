@@ -639,6 +639,20 @@ async def test_a_frame_that_comes_during_a_pass_is_sent_by_the_next():
 
 
 @asynctest
+async def test_what_is_read_when_frames_are_awaited_goes_with_the_next_pass():
+    stage = Stage(pass_min_ms=30)
+    viewer = stage.viewer()
+    stage.log.append(keyframe(stage.log.head, 0))
+    await until(viewer.read)
+    stage.log.append(sound(stage.log.head, 10))
+    loop = asyncio.get_running_loop()
+    loop.call_at(stage.fanout.awaits_at, lambda: stage.log.append(sound(stage.log.head, 20)))
+    await until(viewer.read)
+    assert viewer.media()[-1].timestamp == 20
+    close(stage)
+
+
+@asynctest
 async def test_passes_are_no_closer_than_configured():
     stage = Stage(pass_min_ms=50)
     began = time.monotonic()

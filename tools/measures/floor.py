@@ -1,5 +1,7 @@
 """The bare floor: a loop that sends the same bytes at the same pace to as many sockets, and nothing else.
 
+Its sockets have the options of ours.
+
 Run as `python -m tools.measures.floor PORT FORMAT PASSES`: whoever connects to PORT gets noise of the default rate in
 that format, PASSES times a second, or, with 0, each frame as it is due.
 """
@@ -60,6 +62,7 @@ def serve(port: int, form: str, passes: float, kbps: int = KBPS) -> None:
             while True:
                 player, _ = listener.accept()
                 player.setblocking(False)
+                player.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # as every player of ours has it
                 players.append(player)
                 sends.append(player.send)
         except BlockingIOError:
