@@ -92,6 +92,7 @@ class Judge:
         self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
         self._replicas = tables.holders(request.stream)
         self._costs: dict[str, float] = {}
+        self._dearest = dearest(config.cost)
         # Where this node is no older than the other, the whole mesh has just begun.
         self._ramp = min(config.ramp_s, now - tables.members[tables.me].born)
         self._witness = witness(self.zone, tables)
@@ -100,33 +101,40 @@ class Judge:
 
     def __call__(self, member: Member) -> Candidate:
         """What to hold of a node. Who cannot take the client gets no score."""
-        request, load, here = self._request, self._inflight.load(member, self._now), member.id == self._tables.me
-        role = self.roles.get(member.id, "")
-        draw = int(rank(request.sid, member.id), 16) / 2**128 if request.sid else self._random.random()
-        if lost := self._lost(member, load):
-            return Candidate(member.id, member.zone, role, here, {}, 0.0, draw, lost.format(load=load))
-        terms = values(self._sight(member, load, here, role, draw), self.weights)
-        return Candidate(member.id, member.zone, role, here, terms, score(terms, self.weights), draw)
+        load = self._inflight.load(member, self._now)
+        lost = self._lost(member, load)
+        return self._candidate(member, lost.format(load=load)) if lost else self._weighed(member, load)
 
-    def takes(self, member: Member) -> bool:
-        """Whether a node can take the client."""
-        return not self._lost(member, self._inflight.load(member, self._now))
+    def able(self, member: Member) -> Candidate | None:
+        """The same of a node that can take the client; None of one that cannot, and no words about it."""
+        load = self._inflight.load(member, self._now)
+        return None if self._lost(member, load) else self._weighed(member, load)
 
     def explained(self, candidate: Candidate) -> Candidate:
         """One that cannot take the client, with what its score would be made of."""
         if candidate.terms:
             return candidate
         member = self._tables.members[candidate.node]
-        load = self._inflight.load(member, self._now)
-        terms = values(self._sight(member, load, candidate.here, candidate.role, candidate.draw), self.weights)
-        return candidate._replace(terms=terms, score=score(terms, self.weights))
+        weighed = self._weighed(member, self._inflight.load(member, self._now))
+        return candidate._replace(terms=weighed.terms, score=weighed.score)
 
     def bound(self, zone: str) -> float:
         """No node of this zone has a better score than this, as far as a few of them tell."""
         some = [self._tables.members[node] for node in self._tables.zones[zone][:SOME]]
         nearest = min(some, key=lambda member: link(self._witness, member).rtt_ms)
         placed = [name for name in self.weights if name in PLACE]
-        return score(values(self._sight(nearest, Load(), False, "", 0.0), placed), self.weights)
+        ideal = Candidate(nearest.id, zone, "", False, {}, 0.0, 0.0)
+        return score(values(self._sight(nearest, Load(), ideal), placed), self.weights)
+
+    def _weighed(self, member: Member, load: Load) -> Candidate:
+        candidate = self._candidate(member)
+        terms = values(self._sight(member, load, candidate), self.weights)
+        return candidate._replace(terms=terms, score=score(terms, self.weights))
+
+    def _candidate(self, member: Member, lost: str = "") -> Candidate:
+        sid, role = self._request.sid, self.roles.get(member.id, "")
+        draw = int(rank(sid, member.id), 16) / 2**128 if sid else self._random.random()
+        return Candidate(member.id, member.zone, role, member.id == self._tables.me, {}, 0.0, draw, lost)
 
     def _lost(self, member: Member, load: Load) -> str:
         """Why a node cannot take the client, with the figures still to be filled in; empty if it can."""
@@ -142,7 +150,7 @@ class Judge:
             return f"is {'ill' if load.ill else 'all but full'}: {words}"
         return "cannot get the stream" if self._cannot_fetch and member.id not in self.roles else ""
 
-    def _sight(self, member: Member, load: Load, here: bool, role: str, draw: float) -> Sight:
+    def _sight(self, member: Member, load: Load, candidate: Candidate) -> Sight:
         way, age, ramp = link(self._witness, member), self._now - member.born, self._ramp
         replica = self._replicas.get(member.id)
         return Sight(
@@ -153,15 +161,15 @@ class Judge:
             cost=self._cost(member.zone),
             rtt_ms=way.rtt_ms,
             loss=way.loss,
-            here=here,
-            role=role,
+            here=candidate.here,
+            role=candidate.role,
             depth=len(replica.path) if replica else 0,
-            draw=draw,
+            draw=candidate.draw,
         )
 
     def _cost(self, zone: str) -> float:
         """Of traffic between this zone and the client, compared with the dearest."""
         if zone not in self._costs:
             ends = (zone, self.zone) if self._request.action == Action.PLAY else (self.zone, zone)
-            self._costs[zone] = cost(*ends, self._config.cost) / dearest(self._config.cost)
+            self._costs[zone] = cost(*ends, self._config.cost) / self._dearest
         return self._costs[zone]

@@ -36,8 +36,8 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
     def able(nodes: Iterable[str]) -> Iterator[Candidate]:
         """The first few that can take the client."""
         for member in map(members.__getitem__, nodes):
-            if judge.takes(member):
-                yield judge(member)
+            if candidate := judge.able(member):
+                yield candidate
             elif request.explain and len(lost) < ENOUGH and member.id != tables.me:
                 lost.append(judge(member))
 

@@ -88,14 +88,17 @@ class Host:
 
 
 class Ways(Mapping[str, Link]):
-    """The links of a host: measured long ago to all others, and right."""
+    """The links of a zone's hosts: measured long ago to all others, and right."""
 
     def __init__(self, fleet: "Fleet", zone: str) -> None:
         self._fleet = fleet
         self._zone = zone
+        self._links: dict[str, Link] = {}
 
     def __getitem__(self, id: str) -> Link:
-        return Link(self._fleet.rtt_ms(self._zone, self._fleet.hosts[id]), 0.0)
+        if id not in self._links:
+            self._links[id] = Link(self._fleet.rtt_ms(self._zone, self._fleet.hosts[id]), 0.0)
+        return self._links[id]
 
     def __len__(self) -> int:
         return len(self._fleet.hosts)
@@ -114,6 +117,7 @@ class Fleet:
         """Of all streams between hosts, at the price of their way."""
         self.hosts: dict[str, Host] = {}
         self.places = {f"z{number}": (random.random(), random.random()) for number in range(zones)}
+        self._ways = {zone: Ways(self, zone) for zone in self.places}
         prices = {(one, other): self._price(one, other) for one in self.places for other in self.places}
         self.config = BalanceConfig(cost=prices)
         self.tables = Tables("")
@@ -131,7 +135,7 @@ class Fleet:
         """One more host."""
         id = rank("host", str(len(self.hosts)))
         card = Card(id, id[:6], zone, "0" * 16, 1, ("10.0.0.1",), 7400, 7401, 7402, 1935, 8080, 1)
-        member = Member(card, Status.ALIVE, Load(capacity_bps=capacity_bps), Ways(self, zone), born=born)
+        member = Member(card, Status.ALIVE, Load(capacity_bps=capacity_bps), self._ways[zone], born=born)
         self.hosts[id] = Host(member, Random(self._random.random()), self._random.uniform(0, 1))
         self.tables.set_member(member)
         return self.hosts[id]
