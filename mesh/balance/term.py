@@ -11,6 +11,8 @@ from mesh.gossip.member import Load
 
 FAR_MS = 400.0
 """A round trip as long as this, or longer, is as far as can be."""
+NEAR_MS = 10.0
+"""It counts in steps of this: nobody notices less, and who is a little nearer is not to get everybody."""
 MANY = 100
 """Of players and streams, whose number has no end, so many are half of it."""
 DEEP, WIDE = 8, 16
@@ -78,7 +80,7 @@ def _room(sight: Sight) -> float:
 TERMS: Mapping[str, Term] = {
     "zone": Term("is in another zone", lambda sight: sight.away),
     "cost": Term("costs more to reach", lambda sight: sight.cost),
-    "rtt": Term("is farther away", lambda sight: sight.rtt_ms / FAR_MS),
+    "rtt": Term("is farther away", lambda sight: min(sight.rtt_ms, FAR_MS) // NEAR_MS * NEAR_MS / FAR_MS),
     "room": Term("has less room left", _room),
     "stream": Term("does not have the stream", lambda sight: not sight.role),
     "asked": Term("is not the node that was asked", lambda sight: not sight.here),
