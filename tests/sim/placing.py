@@ -1,7 +1,9 @@
 """tools/sim place: how players are placed in fleets of any size, by ours and by other ways, beside the optimum."""
 
+import gc
 import statistics
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -14,7 +16,7 @@ from tests.sim.crowd import Crowd, Outcome
 from tests.sim.fleet import Fleet
 from tests.sim.rivals import WAYS
 
-WIDE = 160
+WIDE = 170
 COLUMNS: dict[str, Callable[[Crowd], str]] = {
     "refused": lambda crowd: f"{crowd.refused / crowd.joined:.2%}",
     "over, s": lambda crowd: f"{sum(seen.over for seen in crowd.seen)}",
@@ -39,9 +41,16 @@ COLUMNS: dict[str, Callable[[Crowd], str]] = {
 @click.option("--players", default=20_000, show_default=True, help="Players of the crowd.")
 @click.option("--streams", default=10_000, show_default=True, help="Streams, whose popularity falls off as Zipf says.")
 @click.option(
-    "--filled", default=0.55, show_default=True, help="Share of the fleet that the players fill by themselves."
+    "--filled",
+    "shares",
+    default=[0.55],
+    show_default=True,
+    multiple=True,
+    help="Share of the fleet that the players fill by themselves.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of everything that is left to chance.")
+@click.option(
+    "--seed", "seeds", default=[1], show_default=True, multiple=True, help="Of everything that is left to chance."
+)
 @click.option(
     "--way", "ways", type=click.Choice([*WAYS]), multiple=True, help="How to choose; all of these by default."
 )
@@ -51,22 +60,26 @@ def place(
     zones: int,
     players: int,
     streams: int,
-    filled: float,
-    seed: int,
+    shares: tuple[float, ...],
+    seeds: tuple[int, ...],
     ways: tuple[str, ...],
     plot: Path | None,
 ) -> None:
     """Place a crowd of players, every host deciding at once by tables a second old."""
-    table = Table(title=f"{players:,} players of {streams:,} streams at {hosts} hosts in {zones} zones, seed {seed}")
-    table.add_column("way")
+    table = Table(title=f"{players:,} players of {streams:,} streams at {hosts} hosts in {zones} zones")
+    for heading in ("way", "filled", "seed"):
+        table.add_column(heading)
     for heading in COLUMNS:
         table.add_column(heading.strip(), justify="right")
     crowds: dict[str, Crowd] = {}
-    for way in ways or WAYS:
+    # What a crowd consists of is needed to its end, and in no circles.
+    gc.disable()
+    for filled, seed, way in product(shares, seeds, ways or WAYS):
         random = Random(seed)
         crowds[way] = Crowd(Fleet(hosts, zones, streams, players / filled, random), WAYS[way], players, random)
         crowds[way].run()
-        table.add_row(way, *(show(crowds[way]) for show in COLUMNS.values()))
+        table.add_row(way, f"{filled:g}", f"{seed}", *(show(crowds[way]) for show in COLUMNS.values()))
+    gc.enable()
     Console(width=WIDE).print(table)
     if plot:
         plot.write_text(drawn(crowds))
