@@ -80,6 +80,8 @@ class Fanout:
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._not_before = 0.0
+        self.awaits_at = 0.0
+        """From when on the next pass can carry what is read; before that, nobody gains by it."""
         self._spent = 0.0
         """By the pass that is under way."""
         self._took = 0.0
@@ -96,11 +98,6 @@ class Fanout:
     def full(self) -> bool:
         """Whether the pause between passes is at its cap: nobody else should be sent here."""
         return bool(self._players) and self._took * PACE * 1000 >= self._egress.pass_max_ms
-
-    @property
-    def awaits_at(self) -> float:
-        """From when on the next pass can carry what is read; before that, nobody gains by it."""
-        return self._not_before - EARLY_S
 
     def players(self, rendition: Rendition) -> int:
         """How many players read it."""
@@ -181,6 +178,7 @@ class Fanout:
         self._took = self._spent + ended - started
         pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
         self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
+        self.awaits_at = self._not_before - EARLY_S
         for rendition in list(self._dirty):
             self.advanced(rendition)
 
@@ -193,7 +191,7 @@ class Fanout:
 
     def _serve_level(self, rendition: Rendition, players: list[Player]) -> None:
         """The hot loop: whoever is level has nothing left to send but the piece that all of them share."""
-        piece, offset = None, -1  # where nobody is
+        piece, offset, total = None, -1, 0  # where nobody is
         for player in players:
             if not player.level:
                 continue
@@ -213,9 +211,10 @@ class Fanout:
             else:
                 if sent == size and plain:
                     player.offset = end
-                    self.sent += sent
+                    total += sent
                 elif not self._sent(player, piece, sent):
                     self._settle(player, False)
+        self.sent += total
 
     def _serve(self, player: Player) -> None:
         """Hand a player one turn, and decide in which state that leaves it."""

@@ -71,25 +71,21 @@ class Intake:
 
     def _wake(self) -> None:
         """Something has come: read it, unless that is of use only later."""
-        wait = self._wait()
-        if wait <= 0:
+        now = monotonic()
+        if now >= self._not_before and now >= self._due():
             self._read()
         else:
             asyncio.get_running_loop().remove_reader(self._epoll.fileno())
-            self._book(wait)
+            self._book()
 
-    def _wait(self) -> float:
-        """For how long nothing is to be read."""
-        now = monotonic()
-        return max(self._not_before, min(self._due(), now + MOST_S)) - now
-
-    def _book(self, wait: float) -> None:
-        self._gathering = asyncio.get_running_loop().call_later(wait, self._gather)
+    def _book(self) -> None:
+        then = max(self._not_before, min(self._due(), monotonic() + MOST_S))
+        self._gathering = asyncio.get_running_loop().call_at(then, self._gather)
 
     def _gather(self) -> None:
         """Read what has gathered, and do so again until it is no more than one frame."""
         if self._read() > 1:
-            self._book(self._wait())
+            self._book()
         else:
             self._watch()
 
