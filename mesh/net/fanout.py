@@ -1,7 +1,7 @@
 """Fan-out: passes that hand every player everything between its offset and the head, in one send.
 
 A pass follows each frame at once while passes are short. When they take long, the next one starts no sooner than a
-small multiple of what the last one took, so it carries more frames: batching grows by itself under load, and delay is
+small multiple of what the last ones took, so it carries more frames: batching grows by itself under load, and delay is
 paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`; players at one offset share the
 same bytes, and a player is a position, the rest of one frame, and the control bytes that wait for its end.
 
@@ -30,6 +30,9 @@ GROUP = 8
 """Players who are served between two looks at the clock."""
 EARLY_S = 0.001
 """From when on frames are wanted, before a pass."""
+CAUTION = 4
+"""A pass that took longer than the one before counts only with this fraction of what it took more: a keyframe's does,
+and calls for no long pause."""
 SWEEP_S = 1.0
 MAX_CONTROL = 64 << 10
 """Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
@@ -85,7 +88,7 @@ class Fanout:
         self._spent = 0.0
         """By the pass that is under way."""
         self._took = 0.0
-        """By the last one."""
+        """By the last one, as far as it counts."""
         self.sent = 0
         """Bytes handed to the kernel."""
         self.skips = 0
@@ -147,7 +150,7 @@ class Fanout:
             return
         self._dirty[rendition] = None
         if self._next is None:
-            soon = self._not_before <= monotonic()
+            soon = self.awaits_at <= monotonic()
             self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self._not_before, self._pass)
 
     async def sweep(self) -> None:
@@ -167,6 +170,7 @@ class Fanout:
             dirty, self._dirty = self._dirty, {}
             self._walk = self._steps(dirty)
             self._spent = 0.0
+            self.awaits_at = started + self._took + self._pause() - EARLY_S
         for _ in self._walk:
             if monotonic() - started > TURN_S:
                 self._spent += monotonic() - started
@@ -175,12 +179,17 @@ class Fanout:
         self._walk = None
         self.passes += 1
         ended = monotonic()
-        self._took = self._spent + ended - started
-        pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
-        self._not_before = ended + min(pause, self._egress.pass_max_ms / 1000)
+        took = self._spent + ended - started
+        self._took = min(took, self._took + (took - self._took) / CAUTION)
+        self._not_before = ended + self._pause()
         self.awaits_at = self._not_before - EARLY_S
         for rendition in list(self._dirty):
             self.advanced(rendition)
+
+    def _pause(self) -> float:
+        """How long it is from the end of a pass to the beginning of the next."""
+        pause = max(self._egress.pass_min_ms / 1000, self._took * PACE)
+        return min(pause, self._egress.pass_max_ms / 1000)
 
     def _steps(self, dirty: dict[Rendition, None]) -> Iterator[None]:
         for rendition in dirty:

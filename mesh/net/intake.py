@@ -18,6 +18,8 @@ TURN = 64
 """Sockets that are read before the loop has its turn."""
 GATHER_S = 0.005
 """From a wake that found several sockets ready to the next one: who publishes alone never waits."""
+FAR_S = 0.015
+"""Where more than one frame of a stream will have come until the next pass."""
 MOST_S = 0.1
 """For which nothing is read, whenever the next pass is: publishers' sockets do not hold more than this for sure."""
 
@@ -84,7 +86,17 @@ class Intake:
 
     def _gather(self) -> None:
         """Read what has gathered, and do so again until it is no more than one frame."""
-        if self._read() > 1:
+        read = self._read()
+        if read > 1:
+            self._book()
+        elif read:
+            asyncio.get_running_loop().call_soon(self._go_on)  # when the pass that carries it has begun
+        else:
+            self._watch()
+
+    def _go_on(self) -> None:
+        """Where the next pass is far off, more than one frame will have come by then: none is worth a wake."""
+        if self._due() > monotonic() + FAR_S:
             self._book()
         else:
             self._watch()

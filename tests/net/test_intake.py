@@ -93,10 +93,10 @@ async def test_a_flood_leaves_the_loop_its_turn() -> None:
 @asynctest
 @pytest.mark.parametrize(("ahead", "read_after"), [(0.05, 0.05), (30, MOST_S)])
 async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float, read_after: float) -> None:
-    due = monotonic() + ahead
+    began = monotonic()
+    due = began + ahead
     with reading(lambda: due) as intake:
         listener = Listener(intake)
-        began = monotonic()
         times: list[float] = []
         listener.receive = lambda data: times.append(monotonic())  # type: ignore[method-assign]
         for _ in range(4):
