@@ -7,7 +7,7 @@ reconnect if they can: what they sent is with the others by then, and goes on wh
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from mesh.control.order import Verb
 from mesh.gossip.member import LeadState
@@ -83,10 +83,11 @@ class Drain:
                 await self._until(lambda: not stream.publication, MOVE_S)
                 return
 
-    def _standbys(self, key: str) -> Iterator[str]:
-        for lead in self._gossip.tables.leads(key):
-            if lead.state == LeadState.STANDBY and lead.node != self._gossip.id:
-                yield lead.node
+    def _standbys(self, key: str) -> list[str]:
+        """Who waits, first those who would lose no frame."""
+        me = self._gossip.id
+        leads = [lead for lead in self._gossip.tables.leads(key) if lead.state == LeadState.STANDBY and lead.node != me]
+        return [lead.node for lead in sorted(leads, key=lambda lead: lead.over != me)]
 
     def _parted(self) -> bool:
         """Whether all players have gone; again and again, because streams fall silent."""

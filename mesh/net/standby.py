@@ -27,15 +27,16 @@ class Standby:
         self.ahead = 0
         """Its frames since the stream's last."""
         self._own = own
+        self._log = log
         self._on_frame = on_frame
         own.on_append = self._grown
 
     def beat(self, now: float, silence_s: float) -> Lead:
-        """What to tell the mesh of it now."""
+        """What to tell the mesh of it now: also `over` whom it could take the stream without losing a frame."""
         self.alignment.compare()
-        self.publication.lead = replace(
-            self.publication.beat(now, silence_s), epoch=0, state=LeadState.STANDBY, over=""
-        )
+        aligned = self._log.epochs[-1].leader if self.alignment.shift is not None else ""
+        lead = self.publication.beat(now, silence_s)
+        self.publication.lead = replace(lead, epoch=0, state=LeadState.STANDBY, over=aligned)
         return self.publication.lead
 
     def misses(self, silent_s: float, led: bool) -> bool:

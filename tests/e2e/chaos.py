@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tests.e2e.cluster import PATIENCE_S, Cluster, Node, wait_until
 from tests.e2e.network import Network
@@ -13,6 +14,8 @@ from tests.e2e.network import Network
 PAUSE_S = 0.5, 3.0
 """Between two faults."""
 EXIT_S = 20.0
+BEFORE_S, AFTER_S = 0.5, 5.0
+"""Around a fault, in which the players of the node that has it are not counted."""
 
 
 class Chaos:
@@ -20,6 +23,8 @@ class Chaos:
 
     def __init__(self, network: Network, cluster: Cluster, seed: int, faults: Sequence[str]) -> None:
         self.done: Counter[str] = Counter()
+        self.harmed: list[tuple[str, float, float]] = []
+        """Which node, from when to when."""
         self._network = network
         self._cluster = cluster
         self._dice = random.Random(seed)
@@ -32,9 +37,17 @@ class Chaos:
             await asyncio.sleep(self._dice.uniform(*PAUSE_S))
             fault = self._dice.choice(self._faults)
             node = self._cluster[self._dice.choice(sorted(self._cluster.nodes))]
+            since = time.perf_counter()
             print(f"{time.monotonic() - began:.1f} s: {fault} {node.name}")
             await getattr(self, f"_{fault}")(node)
+            self.harmed.append((node.name, since, time.perf_counter()))
             self.done[fault] += 1
+
+    def unharmed_stall_s(self, node: str, arrived_at: Sequence[float]) -> float:
+        """The longest without a frame at a node, but for when it was harmed itself and soon after."""
+        bad = [(since - BEFORE_S, until + AFTER_S) for name, since, until in self.harmed if name == node]
+        gaps = [(begin, end) for begin, end in pairwise(arrived_at) if not any(begin < b and end > a for a, b in bad)]
+        return max((end - begin for begin, end in gaps), default=0.0)
 
     async def _kill(self, node: Node) -> None:
         await asyncio.to_thread(node.kill)

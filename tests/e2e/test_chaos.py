@@ -100,7 +100,12 @@ async def test_after_chaos_all_streams_live_everywhere_and_nothing_has_leaked(tm
         with capsys.disabled():
             print(f"\n{dict(chaos.done)} in {LASTS_S:.0f} s, seed {SEED}")
             for (node, key), player in zip(watched, players, strict=True):
-                print(f"{node.name} {key}: {player.disconnects} disconnects, stall {player.longest_stall_s():.1f} s")
+                stall_s = chaos.unharmed_stall_s(node.name, [arrival.at for arrival in player.arrivals])
+                print(
+                    f"{node.name} {key}: {player.disconnects} disconnects, stall {player.longest_stall_s():.1f} s,",
+                    end=" ",
+                )
+                print(f"{stall_s:.1f} s where the node was not harmed")
         for (node, key), player in zip(watched, players, strict=True):
             for report in player.reports(sent_by(publishers[key], frames(key))):
                 assert not (report.doubled or report.disordered or report.unknown), f"{node.name} {key}: {report}"

@@ -5,6 +5,7 @@ from unittest import mock
 
 import aiohttp
 
+from mesh.gossip.member import Lead, LeadState
 from mesh.media import amf0, flv
 from mesh.media.frame import Kind
 from mesh.net.drain import Drain
@@ -135,3 +136,16 @@ async def test_a_node_that_drains_takes_nobody_until_it_is_told_to(tmp_path: Pat
         await a._drain.stop()
         player = await Player.begin(a, f"/{KEY}.flv?redirect=0")
         assert len(await player.tags(8)) == 8
+
+
+@asynctest
+async def test_of_two_standbys_the_one_that_is_aligned_is_asked_first(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as mesh:
+        a, b, c = mesh
+        for node in (b, c):
+            node.gossip.lead(Lead(node.gossip.id, KEY, 0, LeadState.STANDBY, over=a.gossip.id if node is c else ""))
+        await until(lambda: len(a.gossip.tables.leads(KEY)) == 2)
+        assert a._drain._standbys(KEY) == [c.gossip.id, b.gossip.id]
+        c.gossip.lead(Lead(c.gossip.id, KEY, 0, LeadState.STANDBY))
+        b.gossip.lead(Lead(b.gossip.id, KEY, 0, LeadState.STANDBY, over=a.gossip.id))
+        await until(lambda: a._drain._standbys(KEY) == [b.gossip.id, c.gossip.id])

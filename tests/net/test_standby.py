@@ -19,7 +19,7 @@ def test_the_mesh_is_told_that_it_waits_and_what_it_carries() -> None:
     standby = waiting([])
     standby.publication.leader.write(Kind.AUDIO, 0, AAC_HEADER, 100.0)
     lead = standby.beat(100.1, silence_s=5)
-    assert (lead.state, lead.epoch, lead.audio) == (LeadState.STANDBY, 0, "aac 48000x2")
+    assert (lead.state, lead.epoch, lead.audio, lead.over) == (LeadState.STANDBY, 0, "aac 48000x2", "")
     assert standby.beat(110, silence_s=5).state == LeadState.STANDBY
 
 
@@ -49,5 +49,6 @@ def test_one_that_is_aligned_waits_less_and_so_goes_before_one_that_is_not() -> 
             leader.write(Kind.AUDIO, 21 * n, SOUND + b"%d" % n, n / 50)
         if n % 10 == 0:
             standby.beat(n / 50, silence_s=5)
+    assert standby.beat(4.1, silence_s=5).over == "n1"
     assert standby.alignment.shift == 0 and standby.misses(LOST_S, led=True)
     assert standby.misses(GONE_S, led=False) and not standby.misses(GONE_S, led=True)
