@@ -20,12 +20,14 @@ from mesh.relay.link import Link
 from mesh.relay.message import Gone, Head, LinkMessage, Media, Moved, Opened, Reason, Run
 from mesh.relay.pace import Pace
 from mesh.relay.search import Search
-from mesh.relay.silence import ASK_S, MAX_ASK_S, SILENCE_S, Silence
+from mesh.relay.silence import ASK_S, MAX_ASK_S, Silence
 from mesh.relay.state import State
 
 CREDIT_S = 0.25
 """How often credit is repeated."""
 MAX_RTT_S = 1.0
+AGAIN_S = 1.0
+"""How long a new link may take to bring something: over a thin way, more of them bring more twice."""
 MAX_BARREN = 3
 """Links in a row on which something was sent and nothing arrived, after which the supplier counts as lost."""
 
@@ -181,19 +183,15 @@ class Follower:
         if not ahead:
             self._silence.idle()
         self._answered(now)
-        if ahead and (message.spent is None or self._overdue(message.spent - link.window.received, link, now)):
-            self._barren += message.spent is not None
+        spent, arrived = message.spent, link.window.received
+        if ahead and (spent is None or self._pace.overdue(spent - arrived, link.since, now)):
+            self._barren += spent is not None
             if self._barren < MAX_BARREN:
                 self._open(now)
             else:
                 self._refuse(link, "what it sends does not arrive", now)
         elif not ahead:
             self._replace_supplier(now)
-
-    def _overdue(self, size: int, link: Link, now: float) -> bool:
-        """Whether bytes that were sent on a link should have come by now, even if the way has become much thinner."""
-        since = max(link.since, self._pace.heard_at or 0)
-        return size > 0 and now - since > SILENCE_S + size / self._pace.least
 
     def _move(self, message: Moved, link: Link, now: float) -> None:
         if link is self._link and message.node != self._me:
@@ -278,7 +276,8 @@ class Follower:
 
     def _replace_supplier(self, now: float) -> bool:
         """Go on from a node that is ahead, if there is one and the supplier has had its chance."""
-        if self.state not in (State.LOST, State.GONE) and not self._silence.in_vain(now):
+        young = self._link is not None and now < self._link.since + AGAIN_S
+        if self.state not in (State.LOST, State.GONE) and (young or not self._silence.in_vain(now)):
             return False
         better = self._search.ahead_of(self._log.head)
         if better:

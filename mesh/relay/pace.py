@@ -1,5 +1,7 @@
 """Pace: how fast media arrives, as far as one can tell."""
 
+from mesh.relay.silence import SILENCE_S
+
 RATE = 256 << 10
 """Bytes per second, until more is known."""
 MIN_RATE = 16 << 10
@@ -25,10 +27,10 @@ class Pace:
         self._since = 0.0
         self._counted = 0
 
-    @property
-    def least(self) -> float:
-        """The rate at which it has to come at least."""
-        return max(self.rate / THINNER, MIN_RATE)
+    def overdue(self, size: int, since: float, now: float) -> bool:
+        """Whether bytes sent on a link that is open `since` then should be here, even if the way has become thin."""
+        waited = now - max(since, self.heard_at or 0)
+        return size > 0 and waited > SILENCE_S + size / max(self.rate / THINNER, MIN_RATE)
 
     def heard(self, size: int, now: float) -> None:
         """A message of `size` bytes came."""

@@ -123,6 +123,19 @@ def test_a_replica_cut_off_from_the_leader_goes_on_from_a_sister() -> None:
     assert stall_s(times) < STALL_S
 
 
+def test_who_loses_one_supplier_after_the_other_goes_on_from_a_third() -> None:
+    network = Network()
+    a, b, c, d = star(network, *"abcd")
+    acquaint(a, b, c, d)
+    end = publish(a, gops(300, GOP))
+    times = watch(d)
+    network.at(2, lambda: network.broken.update({("a", "d"), ("d", "a")}))
+    network.at(2.5, lambda: network.broken.update({("b", "d"), ("d", "b")}))
+    network.run(end + 1)
+    assert d.follower.supplier == "c" and is_copy(d, a)
+    assert stall_s(times) < 2 * STALL_S
+
+
 def test_media_that_never_arrives_though_the_supplier_answers_is_fetched_elsewhere() -> None:
     network = Network()
     a, b, c = star(network, *"abc")
