@@ -36,6 +36,11 @@ def full(load: Load, limits: Limits = LIMITS, last_resort: bool = False) -> str:
     return lack(load, limits, last_resort).format(load=load)
 
 
+def spent(load: Load, more_bps: int) -> bool:
+    """Whether it cannot send so much more: all of its streams would be late."""
+    return 0 < load.capacity_bps < load.tx_bps + more_bps
+
+
 def lack(load: Load, limits: Limits, last_resort: bool) -> str:
     """The same with its figures still to be filled in, which takes longer than to find it."""
     for is_full, words in FULL[1:] if last_resort and load.usable else FULL:

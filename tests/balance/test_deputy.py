@@ -1,7 +1,7 @@
 import pytest
 
 from mesh.balance.deputy import deputy
-from mesh.gossip.member import Card, Load, Member, Replica, Status
+from mesh.gossip.member import Card, Lead, LeadState, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables
 
 IDLE, FULL = Load(), Load(mem=1.0)
@@ -29,6 +29,8 @@ CASES = {
     "a replica that is full is passed over": (
         FULL, [member("b", FULL), member("c")], [replica("b", "me"), replica("c", "me", "b")], "c",
     ),
+    "full, but can send one stream more": (Load(tx_bps=9000, capacity_bps=10_000), [member("b")], [], "me"),
+    "full, and cannot": (Load(tx_bps=9001, capacity_bps=10_000), [member("b")], [], ""),
     "all are full": (FULL, [member("b", FULL)], [replica("b", "me")], ""),
     "a replica that others feed is none of ours": (FULL, [member("b")], [replica("b", "x")], "me"),
     "a replica that drains takes nobody": (FULL, [member("b", status=Status.DRAINING)], [replica("b", "me")], "me"),
@@ -38,5 +40,6 @@ CASES = {
 
 @pytest.mark.parametrize(("load", "members", "replicas", "feeder"), CASES.values(), ids=CASES)
 def test_deputy(load, members, replicas, feeder):
-    tables = Tables("me", [member("me"), member("f"), *members], replicas)
+    lead = Lead("me", "live/x", 1, LeadState.LIVE, kbps=1)
+    tables = Tables("me", [member("me"), member("f"), *members], [lead, *replicas])
     assert deputy("live/x", "f", tables, load) == feeder

@@ -192,10 +192,12 @@ class Fleet:
         """A player comes to a host; whether it takes him."""
         if host.full or not host.alive:
             return False
-        copy = host.copies.get(stream)
-        if copy is None:
-            copy = host.copies[stream] = Copy(self.now)
+        copy = host.copies.get(stream) or Copy(self.now)
+        if stream not in host.copies:
             self._supply(host, stream, copy)
+            if not copy.supplier:
+                return False
+            host.copies[stream] = copy
         copy.players += 1
         host.players += 1
         host.sends += 1
@@ -246,7 +248,7 @@ class Fleet:
         return path
 
     def _supply(self, host: Host, stream: str, copy: Copy) -> None:
-        """Fetch it from the best who has it, or from whom that one names; at worst from a leader who is full."""
+        """Fetch it from the best who has it, or from whom that one names; who has lost its source, from any."""
         self.tables.me = host.id
         for node in suppliers(stream, self.tables, (), self.config):
             if node == copy.supplier:
@@ -255,7 +257,7 @@ class Fleet:
             if self._feeds(feeder, host, stream):
                 self._move(host, stream, copy, feeder)
                 break
-        if not copy.supplier or not self.hosts[copy.supplier].alive:
+        if copy.supplier and not self.hosts[copy.supplier].alive:
             self._move(host, stream, copy, self.leaders[stream])
 
     def _feeds(self, node: str, host: Host, stream: str) -> bool:
