@@ -31,38 +31,52 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
         return [here, *(judge(member) for member in members.values() if member.id != tables.me)]
     if request.tied:
         return [here]
-    found, lost = [here], list[Candidate]()
-
-    def able(nodes: Iterable[str]) -> Iterator[Candidate]:
-        """The first few that can take the client."""
-        for member in map(members.__getitem__, nodes):
-            if candidate := judge.able(member):
-                yield candidate
-            elif request.explain and len(lost) < ENOUGH and member.id != tables.me:
-                lost.append(judge(member))
-
-    def look(zone: str, bound: float) -> None:
-        ring = tables.zones.get(zone, ())
-        point = rank(request.sid) if request.sid or not ring else random.choice(ring)
-        having = (node for node in turned(ring, point) if node in judge.roles)
-        found.extend(islice(able(having), EACH))
-        if _best(found) > bound + judge.weights.get("stream", 0.0):
-            lacking = (node for node in turned(ring, rank(request.stream)) if node not in judge.roles)
-            found.extend(islice(able(lacking), EACH))
-
-    look(judge.zone, 0.0)
-    if _best(found) > judge.weights.get("zone", 0.0):
-        beyond = ((judge.bound(zone), random.random(), zone) for zone in tables.zones if zone != judge.zone)
-        for bound, _, zone in sorted(beyond):
-            if _best(found) <= bound or len(found) > ENOUGH:
-                break
-            look(zone, bound)
-    others = [candidate for candidate in found[1:] if not candidate.here]
-    if request.sid and len(others) == len(found) - 1:
+    search = Search(request, tables, judge, random, here)
+    search.run()
+    others = [candidate for candidate in search.found[1:] if not candidate.here]
+    if request.sid and len(others) == len(search.found) - 1:
         # Asked elsewhere, the session would not have met this node.
         here = here._replace(draw=1.0)
-    return [here, *others, *lost]
+    return [here, *others, *search.lost]
 
 
-def _best(found: Iterable[Candidate]) -> float:
-    return min((candidate.score for candidate in found if not candidate.lost), default=inf)
+class Search:
+    """Goes from zone to zone until none can offer a better score than was found."""
+
+    def __init__(self, request: Request, tables: Tables, judge: Judge, random: Random, here: Candidate) -> None:
+        self.found = [here]
+        self.lost: list[Candidate] = []
+        """Some that cannot take the client, if it is to be explained."""
+        self._request, self._tables, self._judge, self._random = request, tables, judge, random
+
+    def run(self) -> None:
+        """Look at as few as will do."""
+        judge, zones = self._judge, self._tables.zones
+        self._look(judge.zone, 0.0)
+        if self._best() > judge.weights.get("zone", 0.0):
+            beyond = ((judge.bound(zone), self._random.random(), zone) for zone in zones if zone != judge.zone)
+            for bound, _, zone in sorted(beyond):
+                if self._best() <= bound or len(self.found) > ENOUGH:
+                    break
+                self._look(zone, bound)
+
+    def _look(self, zone: str, bound: float) -> None:
+        """At a few of this zone that have the stream, and a few that have not."""
+        ring, roles, sid = self._tables.zones.get(zone, ()), self._judge.roles, self._request.sid
+        point = rank(sid) if sid or not ring else self._random.choice(ring)
+        having = (node for node in turned(ring, point) if node in roles)
+        self.found.extend(islice(self._able(having), EACH))
+        if self._best() > bound + self._judge.weights.get("stream", 0.0):
+            lacking = (node for node in turned(ring, rank(self._request.stream)) if node not in roles)
+            self.found.extend(islice(self._able(lacking), EACH))
+
+    def _able(self, nodes: Iterable[str]) -> Iterator[Candidate]:
+        """Those of them that can take the client."""
+        for member in map(self._tables.members.__getitem__, nodes):
+            if candidate := self._judge.able(member):
+                yield candidate
+            elif self._request.explain and len(self.lost) < ENOUGH and member.id != self._tables.me:
+                self.lost.append(self._judge(member))
+
+    def _best(self) -> float:
+        return min((candidate.score for candidate in self.found if not candidate.lost), default=inf)
