@@ -71,7 +71,7 @@ class Link:
     """The offset to read next, once it has `started`; before that the one asked for, or 0."""
     credit: int
     since: float
-    """When it was opened, or last skipped: no lag from before that is held against it."""
+    """When it was opened, or skipped, or came to where it skipped to: no lag from before that is held against it."""
     heard: float
     """When its follower last spoke."""
     priority: int = 0
@@ -87,8 +87,9 @@ class Link:
 
     def advance(self, pack: Pack, now: float) -> None:
         """This was sent."""
-        if pack.start > self.next > 0:
-            self.skips += 1
+        skips = pack.start > self.next > 0
+        self.skips += skips
+        if skips or self.next < self.pictures_at <= pack.end:
             self.since = now
         self.started = True
         self.next = pack.end

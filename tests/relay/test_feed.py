@@ -183,6 +183,21 @@ def test_a_link_that_skips_still_gets_the_sound_in_portions_and_counts_one_skip(
     assert link.skips == 1 and link.next == log.head
 
 
+def test_a_link_comes_to_its_keyframe_however_long_the_sound_before_it_took() -> None:
+    frames = with_sound()
+    link, now = link_at(at(5)), LAG_S + 1
+    feed = Feed(log_of(*frames), LAG_S, 0)
+    got: list[Frame] = []
+    while (place := feed.place(link, now)) and (pack := feed.read(place, 100, link.pictures_at)):
+        got += frames_of(pack)
+        link.advance(pack, now)
+        now += LAG_S / 4
+        if link.next == at(41):
+            feed.log.append(video(61, keyframe=True))  # type: ignore[attr-defined]
+            feed.note(now)
+    assert video(41, keyframe=True) in got
+
+
 def test_of_much_sound_a_link_that_skips_gets_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mesh.relay.feed.SOUND_BYTES", 250)
     frames = with_sound()
