@@ -13,6 +13,7 @@ from mesh.gossip.dialing import Dialing
 from mesh.gossip.ledger import snapshot
 from mesh.gossip.member import Status
 from mesh.gossip.message import Delta, Known, Pull, Row, Snap, Sync
+from mesh.gossip.overlay import PERIOD
 from mesh.gossip.roster import MAX_PEERS, Peer, Roster
 from mesh.gossip.suspicion import addresses
 
@@ -23,7 +24,7 @@ SYNC_S = 5.0
 SYNC_ANY_S = 0.2
 """Between two with anybody."""
 SETTLE_S = 0.3
-"""For a new peer's entries to arrive before its digest counts."""
+"""For a new peer's entries to arrive before its digest counts; longer by as much as hearts beat slower."""
 MISMATCHES = 2
 """Beats in a row."""
 ROWS = 128
@@ -129,8 +130,10 @@ class Synchronization:
         """Synchronize with one of those whose digest is not ours."""
         if now < self.due:
             return
+        # Where hearts beat slower, the digests that we have are older.
+        slower = self._roster.period() - PERIOD if self.begun else 0.0
         for id, due in [*self._wishes.items()]:
-            if now < due or now < self._next:
+            if now < due + slower or now < self._next:
                 continue
             del self._wishes[id]
             peer = self._roster.peers.get(id)
@@ -138,7 +141,7 @@ class Synchronization:
                 peer.sync_at, self._next = now + SYNC_S, now + SYNC_ANY_S
                 self._roster.send(peer, Sync(tuple(self._rows()), last=False))
         soonest = min(self._wishes.values(), default=float("inf"))
-        self.due = max(soonest, self._next)
+        self.due = max(soonest + slower, self._next)
 
     def _wish(self, peer: Peer, due: float) -> None:
         self._wishes.setdefault(peer.id, max(due, peer.sync_at))

@@ -3,6 +3,7 @@ import pytest
 from mesh.errors import WireError
 from mesh.gossip.member import Lead, LeadState, Status
 from mesh.gossip.message import Age, Bye, Delta, Hello, Known, Pull, Snap, Sync
+from mesh.gossip.overlay import PERIOD, FullMesh
 from tests.gossip.company import Company, address, beat, card, lead, pull, sender
 from tests.gossip.test_roster import change
 
@@ -125,6 +126,26 @@ def test_two_digests_in_a_row_that_are_not_ours_begin_a_comparison():
     company.say(1, beat(2001, digest=5))
     company.wait(1.0, 1)
     assert len(company.sent(Sync)) == 1
+
+
+class Slower(FullMesh):
+    """Hearts beat a second later than in a small mesh."""
+
+    def period(self, members: int) -> float:
+        return PERIOD + 1.0
+
+
+@pytest.mark.parametrize(("up_to_date", "comparisons"), [(False, 1), (True, 0)])
+def test_where_hearts_beat_slower_a_comparison_waits_for_a_newer_digest(up_to_date: bool, comparisons: int):
+    company = Company(1, overlay=Slower())
+    company.say(1, Known((), ()))
+    for seq in (1000, 1001):
+        company.say(1, beat(seq, digest=5))
+    company.wait(0.9)
+    assert company.sent(Sync) == []
+    company.say(1, beat(1002, digest=company.membership.digest() if up_to_date else 5))
+    company.wait(0.2)
+    assert len(company.sent(Sync)) == comparisons
 
 
 def test_a_comparison_is_answered_with_what_the_other_lacks():
