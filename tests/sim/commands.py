@@ -5,7 +5,7 @@ import os
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -17,6 +17,7 @@ from rich.table import Table
 
 import tests.sim.properties  # noqa: F401 (registers them)
 from mesh.gossip.overlay import FullMesh
+from tests.sim.convergence import PROMISES, convergence
 from tests.sim.deciding import decide
 from tests.sim.detection import DEATHS, DETECTORS, Detection, deaths
 from tests.sim.placing import place
@@ -27,7 +28,7 @@ from tests.sim.world import World
 S = TypeVar("S")
 T = TypeVar("T")
 
-BLOCK = 500
+BLOCK = 100
 """Seeds that everything is tried in before the next."""
 
 
@@ -64,6 +65,23 @@ def detect(nodes: tuple[int, ...], seeds: int, loss: tuple[float, ...], by: tupl
                 found = zip(*each(partial(deaths, detector, size, lost), range(seeds), title), strict=True)
                 for death, times in zip(DEATHS, found, strict=True):
                     table.add_row(f"{size}", f"{lost:.0%}", death, detector, *summary(times))
+    Console().print(table)
+
+
+@sim.command()
+@click.option(
+    "-n", "--nodes", type=int, multiple=True, default=(8, 32), show_default=True, help="Size of the mesh."
+)  # fmt: skip
+@click.option("--seeds", default=100, show_default=True, help="Worlds of each kind.")
+def converge(nodes: tuple[int, ...], seeds: int) -> None:
+    """How long it takes until all hold the same again."""
+    table = Table(title=f"seconds until all hold the same, {seeds} worlds each")
+    for heading in ("nodes", "after", "promised", "median", "p99", "most"):
+        table.add_column(heading, justify="left" if heading == "after" else "right")
+    for size in nodes:
+        found = zip(*each(partial(convergence, size), range(seeds), f"{size} nodes"), strict=True)
+        for (after, promise), times in zip(PROMISES.items(), found, strict=True):
+            table.add_row(f"{size}", after, f"{promise.most_s:g}", *spread(times))
     Console().print(table)
 
 
@@ -105,7 +123,7 @@ def budget(nodes: tuple[int, ...]) -> None:
 def check(names: tuple[str, ...], seeds: int, first: int) -> None:
     """Try properties, or all, in many worlds; say how to see again where one did not hold.
 
-    All are tried in the first few hundred worlds, then in the next; whoever ends it early knows how far it came.
+    All are tried in the first hundred worlds, then in the next; whoever ends it early knows how far it came.
     """
     held: Counter[str] = Counter()
     failures = 0
@@ -171,10 +189,15 @@ def proportion(theirs: list[FalseDeaths], ours: list[FalseDeaths]) -> str:
 
 
 def summary(found: tuple[Detection, ...]) -> list[str]:
-    everyone = sorted(detection.everyone for detection in found)
     first = statistics.median(detection.first for detection in found)
-    p99 = everyone[round(0.99 * (len(everyone) - 1))]
-    return [f"{seconds:.3f}" for seconds in (first, statistics.median(everyone), p99, everyone[-1])]
+    return [f"{first:.3f}", *spread(detection.everyone for detection in found)]
+
+
+def spread(times: Iterable[float]) -> list[str]:
+    """Their median, 99th percentile and most."""
+    ordered = sorted(times)
+    p99 = ordered[round(0.99 * (len(ordered) - 1))]
+    return [f"{seconds:.3f}" for seconds in (statistics.median(ordered), p99, ordered[-1])]
 
 
 def failure_of(world: tuple[str, int]) -> tuple[str, str]:
