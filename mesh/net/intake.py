@@ -2,7 +2,7 @@
 
 The event loop watches that epoll only, so its own work for a wake is shared by all sockets that are ready. As soon as
 several are ready at once, the next wake is some milliseconds later: what has gathered meanwhile is read in one go. And
-where players are served in passes, nothing is read before the next one may begin. All is read into one buffer; who is
+where the next pass over the players is far off, nothing is read before that. All is read into one buffer; who is
 handed a view copies what he keeps.
 """
 
@@ -19,7 +19,8 @@ TURN = 64
 GATHER_S = 0.005
 """From a wake that found several sockets ready to the next one: who publishes alone never waits."""
 FAR_S = 0.015
-"""Where more than one frame of a stream will have come until the next pass."""
+"""Until a pass by which more than one frame of a stream will have come. A nearer one is not waited for: who sends with
+Nagle's algorithm keeps back his next frame until the last is read."""
 MOST_S = 0.1
 """For which nothing is read, whenever the next pass is: publishers' sockets do not hold more than this for sure."""
 
@@ -44,7 +45,7 @@ class Intake:
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
         self._not_before = 0.0
-        self._gathering: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.Handle | None = None
 
     def start(self) -> None:
         """Read from now on."""
@@ -73,31 +74,32 @@ class Intake:
 
     def _wake(self) -> None:
         """Something has come: read it, unless that is of use only later."""
-        now = monotonic()
-        if now >= self._not_before and now >= self._due():
+        then = self._next_read()
+        if then <= monotonic():
             self._read()
         else:
             asyncio.get_running_loop().remove_reader(self._epoll.fileno())
-            self._book()
+            self._book(then)
 
-    def _book(self) -> None:
-        then = max(self._not_before, min(self._due(), monotonic() + MOST_S))
+    def _next_read(self) -> float:
+        """From when on reading is worth a wake."""
+        now, due = monotonic(), self._due()
+        return max(self._not_before, min(due, now + MOST_S) if due > now + FAR_S else now)
+
+    def _book(self, then: float) -> None:
         self._gathering = asyncio.get_running_loop().call_at(then, self._gather)
 
     def _gather(self) -> None:
-        """Read what has gathered, and do so again until it is no more than one frame."""
-        read = self._read()
-        if read > 1:
-            self._book()
-        elif read:
-            asyncio.get_running_loop().call_soon(self._go_on)  # when the pass that carries it has begun
+        """Read what has gathered, and do so again until there is nothing."""
+        if self._read():
+            self._gathering = asyncio.get_running_loop().call_soon(self._go_on)  # after the pass that carries it
         else:
             self._watch()
 
     def _go_on(self) -> None:
-        """Where the next pass is far off, more than one frame will have come by then: none is worth a wake."""
-        if self._due() > monotonic() + FAR_S:
-            self._book()
+        then = self._next_read()
+        if then > monotonic():
+            self._book(then)
         else:
             self._watch()
 
