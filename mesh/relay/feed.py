@@ -136,7 +136,7 @@ class Feed:
         if place is None or place.offset >= log.head:
             return None
         lost = link.started and place.offset < log.tail
-        late = place.offset >= link.pictures_at and self.lag_s(link, now) > self._lag_s
+        late = place.offset > link.pictures_at and self.lag_s(link, now) > self._lag_s
         if log.entry and log.entry.offset > place.offset and (lost or late):
             link.pictures_at = log.entry.offset
             return self._jump(place.offset, log.entry)

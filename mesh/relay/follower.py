@@ -15,7 +15,7 @@ from random import Random
 
 from mesh.media.frame import Frame
 from mesh.relay.credit import width
-from mesh.relay.landing import Log, contradicts, land
+from mesh.relay.landing import Log, Sight, contradicts, land
 from mesh.relay.link import Link
 from mesh.relay.message import Gone, Head, LinkMessage, Media, Moved, Opened, Reason, Run
 from mesh.relay.pace import Pace
@@ -72,6 +72,7 @@ class Follower:
         """The newest."""
         self._silence = Silence()
         self._search = Search(stream, others, random)
+        self._sight = Sight()
         self._barren = 0
         """Links since the last media on which something was sent."""
         self._pace = Pace()
@@ -154,10 +155,10 @@ class Follower:
         elif contradicts(self._log, leaders):
             self._refuse(link, "it has another leader in the same epoch", now)
         else:
-            if run.start > media.after > 0:
-                self.skips += 1
+            skipped = run.start > media.after > 0
+            self.skips += skipped
             link.next = run.end
-            landed = land(self._log, frames, leaders)
+            landed = land(self._log, self._sight.see(frames, skipped), leaders)
             self.frames += landed.taken
             self.dropped["malformed header"] += landed.malformed
             self.lag_ms = media.lag_ms

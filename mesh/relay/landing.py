@@ -1,10 +1,10 @@
 """Landing: how fetched frames come into this node's log."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from mesh.errors import ProtocolError
-from mesh.media.frame import EPOCH_SHIFT, Frame, Position
+from mesh.media.frame import EPOCH_SHIFT, VIDEO, Frame, Position
 
 
 class Log(Protocol):
@@ -57,3 +57,20 @@ def land(log: Log, frames: Iterable[Frame], leaders: Mapping[int, str]) -> Lande
         except ProtocolError:
             malformed += 1
     return Landed(taken, malformed)
+
+
+class Sight:
+    """After a skip there is nothing to see until a keyframe comes, from whichever supplier."""
+
+    def __init__(self) -> None:
+        self._lost = False
+
+    def see(self, frames: Sequence[Frame], skipped: bool) -> Sequence[Frame]:
+        """These without the pictures that nobody could decode."""
+        self._lost = self._lost or skipped
+        if not self._lost:
+            return frames
+        keyframes = (place for place, frame in enumerate(frames) if frame.keyframe and not frame.config)
+        first = next(keyframes, len(frames))
+        self._lost = first == len(frames)
+        return [frame for place, frame in enumerate(frames) if place >= first or frame.kind != VIDEO or frame.config]

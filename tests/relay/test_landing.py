@@ -1,6 +1,7 @@
 import pytest
 
-from mesh.relay.landing import contradicts, land
+from mesh.media.frame import Kind
+from mesh.relay.landing import Sight, contradicts, land
 from tests.relay.sample import LEADER, at, empty_log, gops, header, held, log_of, video
 
 OTHER = "2" * 32
@@ -38,3 +39,12 @@ def test_headers_that_no_codec_understands_are_counted() -> None:
 def test_two_leaders_of_one_epoch_contradict_each_other(leaders: dict[int, str], contrary: bool) -> None:
     assert contradicts(log_of(*gops(3)), leaders) is contrary
     assert not contradicts(empty_log(), leaders)
+
+
+def test_after_a_skip_there_are_no_pictures_until_a_keyframe() -> None:
+    sight, sound = Sight(), video(2)._replace(kind=Kind.AUDIO)
+    assert sight.see([video(1), video(2)], skipped=False) == [video(1), video(2)]
+    assert sight.see([header(3), video(4), sound], skipped=True) == [header(3), sound]
+    assert sight.see([video(5), sound], skipped=False) == [sound]
+    assert sight.see([video(6), video(7, True), video(8)], skipped=False) == [video(7, True), video(8)]
+    assert sight.see([video(9)], skipped=False) == [video(9)]
