@@ -214,6 +214,7 @@ class Supplier:
         """A follower that opens again has lost its old link; what that counted goes on."""
         if old:
             link.bytes, link.frames, link.skips = old.bytes, old.frames, old.skips
+            link.pictures_at = old.pictures_at
             self._drop(old)
         feed = self._feeds.setdefault(link.stream, Feed(log, self._lag_s, now))
         feed.links[link.peer] = link
