@@ -261,18 +261,33 @@ async def test_of_two_publishers_at_the_same_moment_exactly_one_stays(tmp_path: 
             assert sum(outcomes) == 1, outcomes
 
 
-@pytest.mark.soak  # one in some dozen runs fails, and nobody knows yet why
+class AtOnce:
+    """Lets so many go on in one turn of the loop, so that none of them hears another before it has gone on itself."""
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._loop = asyncio.get_running_loop()
+        self._gone = self._loop.create_future()
+
+    def wait(self) -> "asyncio.Future[None]":
+        self._missing -= 1
+        if not self._missing:
+            self._loop.call_soon(self._gone.set_result, None)
+        return self._gone
+
+
 @asynctest
 async def test_of_two_who_hear_of_each_other_too_late_one_yields_and_all_players_see_the_other(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", "c") as mesh:
         low, high = sorted(mesh[:2], key=lambda node: node.gossip.id)
         for turn in range(5):
             key = f"live/{turn}"
-            both = asyncio.Barrier(2)
+            both = AtOnce(2)
             deaf = mock.patch.multiple(
                 "mesh.net.claim.Claims", _give_way=mock.Mock(), _objections=lambda _, both=both: both.wait()
             )
-            with deaf:
+            # Who hears the other's claim would ask it where the stream ends, wait for the answer, and find it begun.
+            with deaf, mock.patch("mesh.net.ends.Ends.ask", return_value={}):
                 loser, winner = await asyncio.gather(
                     *[Poster.begin(node, f"/{key}", *HEADERS, *gop(0), expect=True) for node in (low, high)]
                 )
