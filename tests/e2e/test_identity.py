@@ -34,9 +34,18 @@ def test_of_a_node_and_its_copy_one_stops_and_says_why(cluster: Cluster, tmp_pat
 def test_a_node_that_lost_all_but_its_key_is_taken_back(cluster: Cluster, tmp_path: Path):
     """Its incarnation begins anew, not above the one that the others remember."""
     a, b, lost = cluster.start("a", "b", "lost")
+    incarnations = [known(a)]
     for _ in range(2):
         lost.kill()
         (tmp_path / "data-lost" / "memory.json").unlink()
         lost.start()
         for node in (a, b, lost):
             wait_until(lambda node=node: node.sees("a", "b", "lost"), f"{node.name} sees all")
+        incarnations.append(known(a))
+    assert incarnations == sorted(incarnations) and lost.running
+
+
+def known(observer: Node) -> int:
+    """The incarnation by which another knows the node that is lost and found."""
+    rows = observer.json("/api/v1/nodes")["nodes"]
+    return next(row["incarnation"] for row in rows if row["name"] == "lost" and row["status"] == "alive")
