@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from mesh.config import Address
@@ -16,6 +17,7 @@ FORMS = {
 """The scheme of each protocol, and how its paths end."""
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether a host means another machine to everyone."""
     try:

@@ -111,7 +111,7 @@ class Media:
             wish = self._ask(request, key, Action.PLAY, "ws" if websocket else "flv")
             placed = await self._streams.play(wish, wait_s(request.query))
         if isinstance(placed, Redirect):
-            raise web.HTTPFound(self._location(request, wish, placed), headers=CORS)
+            return web.Response(status=302, headers=CORS | {hdrs.LOCATION: self._location(request, wish, placed)})
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
         with refusals():
