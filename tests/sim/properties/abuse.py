@@ -44,7 +44,7 @@ def lies_hurt_only_the_liar(world: World) -> None:
         assert {lead for lead in leads_of(node) if lead.node != liar.id} == honest, f"n{node.key} believed a lie"
 
 
-@holds(every=20)
+@holds(every=10)
 def floods_are_bounded(world: World) -> None:
     """P11: whatever a member and strangers say, what it takes to remember and to answer them is bounded."""
     nodes = world.mesh(4)

@@ -26,13 +26,13 @@ def gossip_is_cheap(world: World, size: int) -> None:
     assert spent <= BYTES[size], f"{spent:.0f} bytes a second, expected no more than {BYTES[size]}"
 
 
-@holds(every=20)
+@holds(every=4)
 def gossip_of_eight_is_cheap(world: World) -> None:
     """P17: 8 nodes send at most 4 kB/s each."""
     gossip_is_cheap(world, 8)
 
 
-@holds(every=100)
+@holds(every=20)
 def gossip_of_32_is_cheap(world: World) -> None:
     """P17: 32 nodes send at most 14 kB/s each."""
     gossip_is_cheap(world, 32)
