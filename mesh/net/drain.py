@@ -1,8 +1,9 @@
 """Drain: how a node gets rid of its clients so that they lose as little as can be.
 
-Streams that have a standby elsewhere are handed to it, and nodes that fetch from here find other suppliers. Players go
-at the next keyframe, those who can be told where to with the URL of another node. Publishers are last, and are asked to
-reconnect if they can: what they sent is with the others by then, and goes on wherever they come back.
+Streams that have a standby elsewhere are handed to it, and nodes that fetch from here find other suppliers. Players who
+can be told where to go on leave at the next keyframe, with the URL of another node; those of RTMP, who cannot, at the
+one after that. Publishers are last, and are asked to reconnect if they can: what they sent is with the others by then,
+and goes on wherever they come back.
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class Drain:
         """Take clients again."""
         if self._running:
             await self.give_up()
+            for stream in self._streams:
+                stream.stay()
             self._gossip.drain(False)
 
     async def give_up(self) -> None:
@@ -64,7 +67,8 @@ class Drain:
         await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
         moving = [stream for stream in self._streams if not stream.publication]
         await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
-        await self._until(self._parted)
+        await self._until(lambda: self._parted(directed=True))
+        await self._until(lambda: self._parted(directed=False) and not len(self._fanout))
         asked = [stream for stream in self._streams if stream.reconnect()]
         await self._until(lambda: not any(stream.published for stream in asked), RECONNECT_S)
         for stream in self._streams:
@@ -89,11 +93,9 @@ class Drain:
         leads = [lead for lead in self._gossip.tables.leads(key) if lead.state == LeadState.STANDBY and lead.node != me]
         return [lead.node for lead in sorted(leads, key=lambda lead: lead.over != me)]
 
-    def _parted(self) -> bool:
-        """Whether all players have gone; again and again, because streams fall silent."""
-        for stream in self._streams:
-            stream.part()
-        return not len(self._fanout)
+    def _parted(self, *, directed: bool) -> bool:
+        """Whether all have their end, or all who can be told where to go on; again and again: streams fall silent."""
+        return all([stream.part(directed=directed) for stream in self._streams])
 
     def _fed(self) -> bool:
         """Whether all who fetch from here have everything."""

@@ -45,7 +45,7 @@ def rtmp_frame(frame: Frame, time_ms: int) -> list[bytes]:
     return chunk.parts(frame.kind, time_ms & 0xFFFFFFFF, STREAM, frame.payload)
 
 
-RTMP = Format(rtmp_frame)
+RTMP = Format(rtmp_frame, directed=False)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts a task, and owns it."""

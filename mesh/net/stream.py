@@ -6,7 +6,7 @@ players keep their connection while the publisher may come back).
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mesh.config import StreamConfig
 from mesh.gossip.member import Lead, LeadState
@@ -74,8 +74,8 @@ class Stream:
         self._leadership = Leadership(held, config, gossip, claims, catalog, self._replication, spawn)
         self._put_off = False
         """Whether it may have to follow another leader."""
-        self._parting = False
-        """Whether its players go at the next keyframe."""
+        self._parting: Sequence[Format] = ()
+        """Whose players go at the next keyframe."""
         held.on_append = self._grown
 
     @property
@@ -131,11 +131,19 @@ class Stream:
         """The publisher has gone: hold what there is, for its players and for its return."""
         self._leadership.leave(publication)
 
-    def part(self) -> None:
-        """Let the players go at the next keyframe; at once if the stream is silent. To be said again and again."""
-        self._parting = True
+    def part(self, *, directed: bool) -> bool:
+        """Let the players go at the next keyframe, or those only who can be told where to; at once if it is silent.
+
+        To be said again and again, until it is true: they have their end, and may still have to read up to it.
+        """
+        self._parting = [form for form in self._renditions if form.directed or not directed]
         if self._leadership.silent_s > SILENT_S:
-            self._end_players(self.log.head)
+            self._end_players(self.log.head, self._parting)
+        return not any(self._fanout.players(self._renditions[form]) for form in self._parting)
+
+    def stay(self) -> None:
+        """Let no player go after all."""
+        self._parting = ()
 
     @property
     def published(self) -> bool:
@@ -197,7 +205,7 @@ class Stream:
         self._dropped(self.key)
         self._leadership.close(reason)
         self._replication.stop()
-        self._end_players(self.log.head)
+        self._end_players(self.log.head, list(self._renditions))
         self._relay.ended(self.key)
         self._gossip.unreplicate(self.key)
         self.opened.set()
@@ -213,11 +221,10 @@ class Stream:
             return False
         return not self._relay.step_aside(self.key)
 
-    def _end_players(self, offset: int) -> None:
-        """Their stream ends here; who comes later begins another."""
-        self._parting = False
-        renditions, self._renditions = self._renditions, {}
-        for rendition in renditions.values():
+    def _end_players(self, offset: int, forms: Sequence[Format]) -> None:
+        """The stream ends here for those who play it in one of these; who comes later begins another."""
+        self._parting = ()
+        for rendition in [self._renditions.pop(form) for form in forms]:
             rendition.end(offset)
             self._fanout.end(rendition)
 
@@ -235,7 +242,7 @@ class Stream:
     def _grown(self) -> None:
         self._leadership.grown()
         if self._parting and self.log.entry and self.log.entry.offset == self.log.head - 1:
-            self._end_players(self.log.entry.offset)
+            self._end_players(self.log.entry.offset, self._parting)
         for rendition in self._renditions.values():
             self._fanout.advanced(rendition)
         self._relay.advanced(self.key)

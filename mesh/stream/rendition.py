@@ -25,6 +25,8 @@ class Format(NamedTuple):
     """The bytes of a frame, in parts, stamped with a time in ms: its own, or a header's that of the frame it serves."""
     preamble: Callable[[bool, bool], bytes] = lambda audio, video: b""
     """What a new player gets first, of a stream that has audio, that has video."""
+    directed: bool = True
+    """Whether its players can be told, where it ends, at which node to go on."""
 
 
 class Piece(NamedTuple):

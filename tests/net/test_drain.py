@@ -33,7 +33,7 @@ async def replicated(node: Node, *others: Node) -> list[Player]:
 
 
 @asynctest
-async def test_players_end_before_a_keyframe_and_are_told_where_the_stream_goes_on(tmp_path: Path) -> None:
+async def test_players_are_told_at_a_keyframe_where_to_go_on_and_those_of_rtmp_end_at_the_next(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", node__drain_s="5") as (a, b):
         publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
         await until(lambda: leads(b, a))
@@ -48,15 +48,17 @@ async def test_players_end_before_a_keyframe_and_are_told_where_the_stream_goes_
             publisher.feed(*gop(10))
             tags, url = await ending(player)
             assert payloads(tags) == payloads(gop(5)[1:]) and url == f"http://{HOST}:{http(b)}/{KEY}.flv?via=a"
-            assert payloads(await viewer.tags(4)) == payloads(gop(5)[1:])
-            assert isinstance(await viewer.event(), PlayEnded)
             last = message = await socket.receive()
             while message.type == aiohttp.WSMsgType.BINARY:
                 last, message = message, await socket.receive()
             assert f"ws://{HOST}:{http(b)}/{KEY}.flv?via=a".encode() in last.data
             assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1000)
+            assert payloads(await viewer.tags(9)) == payloads([*gop(5)[1:], *gop(10)])
+            await until(lambda: a.streams.get(KEY)._parting)
+            publisher.feed(*gop(15))
+            assert isinstance(await viewer.event(), PlayEnded)
         await publisher.hung_up()
-        assert payloads(await elsewhere.tags(9)) == payloads([*gop(5)[1:], *gop(10)])
+        assert payloads(await elsewhere.tags(14)) == payloads([*gop(5)[1:], *gop(10), *gop(15)])
         await until(lambda: b.gossip.tables.members[a.gossip.id].status == "left")
 
 
@@ -136,6 +138,20 @@ async def test_a_node_that_drains_takes_nobody_until_it_is_told_to(tmp_path: Pat
         await a._drain.stop()
         player = await Player.begin(a, f"/{KEY}.flv?redirect=0")
         assert len(await player.tags(8)) == 8
+
+
+@asynctest
+async def test_who_has_not_gone_yet_stays_when_the_node_is_to_serve_again(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, _):
+        publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+        player = await Player.begin(a, f"/{KEY}.flv?redirect=0&wait=5")
+        assert len(await player.tags(8)) == 8
+        a._drain.start()
+        await until(lambda: a.streams.get(KEY)._parting)
+        await a._drain.stop()
+        publisher.feed(*gop(5))
+        await player.sees(*gop(5))
+        publisher.close()
 
 
 @asynctest
