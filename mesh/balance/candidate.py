@@ -1,25 +1,26 @@
 """Judge: whether a node can take a client at all, and how good it would be for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import NamedTuple
 
-from mesh.balance.inflight import InFlight
 from mesh.balance.load import lack
 from mesh.balance.locality import client_zone, cost, dearest, link, witness
 from mesh.balance.request import Action, Request
 from mesh.balance.ring import rank
+from mesh.balance.room import Rooms
 from mesh.balance.supply import HEARD
 from mesh.balance.term import PLACE, Sight, score, values
 from mesh.config import BalanceConfig
-from mesh.config.weight import LIMITS, POLICIES, WEIGHTS
+from mesh.config.weight import POLICIES
 from mesh.gossip.member import Load, Member, Status
 from mesh.gossip.tables import Tables
 
 YOUNGEST = 0.05
 """The share of its capacity that a node may fill at once after its start."""
-FILLED = ("bandwidth", "players")
-"""The limits that clients fill."""
+SHOWN = 48
+"""Of those that cannot take the client so many are told of, however many there are."""
+IDLE = Load()
 SOME = 3
 """Nodes that tell how far their zone is."""
 
@@ -53,7 +54,7 @@ def roles(stream: str, tables: Tables) -> dict[str, str]:
 
 def weights(config: BalanceConfig, action: Action) -> dict[str, float]:
     """What each term counts for. To send a publisher elsewhere must be worth as much as to fetch a stream."""
-    weighed = POLICIES[config.policy] or {**WEIGHTS, **config.weights}
+    weighed = POLICIES[config.policy] or config.weights
     names = {"stream": "asked"} if action == Action.PUBLISH else {}
     return {names.get(name, name): weight for name, weight in weighed.items() if weight}
 
@@ -66,30 +67,30 @@ class Judge:
         request: Request,
         tables: Tables,
         config: BalanceConfig,
-        inflight: InFlight,
+        rooms: Rooms,
         random: Random,
         now: float,
-        reserve: float = 0.0,
-        last_resort: bool = False,
+        resort: int = 0,
     ) -> None:
-        """`reserve` is the share of their room that the other nodes keep for those who ask them.
-
-        As a `last_resort` those that are ill take clients too.
-        """
+        """`resort` says which of those that `rooms` knows is tried."""
         self.relents = False
-        """Whether a node was passed over that could take the client without the reserve, or as a last resort."""
+        """Whether a node was passed over that could take the client as another resort."""
+        self.lost: list[Candidate] = []
+        """Some that were passed over, if it is to be explained."""
         self.zone = client_zone(request.zone, tables)
         self.weights = weights(config, request.action)
         self.roles = roles(request.stream, tables)
+        self._placed = [name for name in self.weights if name in PLACE]
         self._request = request
         self._tables = tables
         self._config = config
-        self._inflight = inflight
+        self._rooms = rooms
+        self._inflight = rooms.inflight
         self._random = random
         self._now = now
-        self._last_resort = last_resort
-        self._limits = limits = {**LIMITS, **config.limits}
-        self._reserved = {**limits, **{name: limits[name] * (1 - reserve) for name in FILLED}}
+        self._resort = resort
+        self._limits = config.limits
+        self._reserved, self._last_resort = rooms.resorts[resort]
         self._replicas = tables.holders(request.stream)
         self._costs: dict[str, float] = {}
         self._dearest = dearest(config.cost)
@@ -105,10 +106,18 @@ class Judge:
         lost = self._lost(member, load)
         return self._candidate(member, lost.format(load=load)) if lost else self._weighed(member, load)
 
-    def able(self, member: Member) -> Candidate | None:
-        """The same of a node that can take the client; None of one that cannot, and no words about it."""
-        load = self._inflight.load(member, self._now)
-        return None if self._lost(member, load) else self._weighed(member, load)
+    def able(self, nodes: Iterable[str]) -> Iterator[Candidate]:
+        """Those of these nodes that can take the client."""
+        for member, resort in self._rooms.resorts_of(nodes, self._tables.members):
+            if resort <= self._resort or member.card.id == self._tables.me:
+                load = self._inflight.load(member, self._now)
+                if not self._lost(member, load):
+                    yield self._weighed(member, load)
+                    continue
+            elif resort < len(self._rooms.resorts):
+                self.relents = True
+            if self._request.explain and len(self.lost) < SHOWN and member.card.id != self._tables.me:
+                self.lost.append(self(member))
 
     def explained(self, candidate: Candidate) -> Candidate:
         """One that cannot take the client, with what its score would be made of."""
@@ -120,11 +129,10 @@ class Judge:
 
     def bound(self, zone: str) -> float:
         """No node of this zone has a better score than this, as far as a few of them tell."""
-        some = [self._tables.members[node] for node in self._tables.zones[zone][:SOME]]
-        nearest = min(some, key=lambda member: link(self._witness, member).rtt_ms)
-        placed = [name for name in self.weights if name in PLACE]
-        ideal = Candidate(nearest.id, zone, "", False, {}, 0.0, 0.0)
-        return score(values(self._sight(nearest, Load(), ideal), placed), self.weights)
+        some = (link(self._witness, self._tables.members[node]) for node in self._tables.zones[zone][:SOME])
+        rtt_ms = min(way.rtt_ms for way in some)
+        ideal = Sight(IDLE, self._limits, away=zone != self.zone, cost=self._cost(zone), rtt_ms=rtt_ms)
+        return score(values(ideal, self._placed), self.weights)
 
     def _weighed(self, member: Member, load: Load) -> Candidate:
         candidate = self._candidate(member)

@@ -9,7 +9,6 @@ from mesh.balance.load import full
 from mesh.balance.locality import cost, dearest
 from mesh.balance.supply import DEFAULTS
 from mesh.config import BalanceConfig
-from mesh.config.weight import LIMITS
 from mesh.gossip.member import Member, Status
 from mesh.gossip.tables import Tables
 
@@ -47,4 +46,4 @@ def shortcut(stream: str, tables: Tables, config: BalanceConfig = DEFAULTS) -> s
     through = price(supplier, here) + sum(price(here, follower) for follower in fed)
     more = (len(fed) - 1) * 1000 * lead.kbps if lead else 0
     load = replace(supplier.load, tx_bps=supplier.load.tx_bps + more)
-    return "" if (past, len(fed)) > (through, 1) or full(load, {**LIMITS, **config.limits}) else supplier.id
+    return "" if (past, len(fed)) > (through, 1) or full(load, config.limits) else supplier.id

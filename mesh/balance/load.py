@@ -3,29 +3,12 @@
 All of it is read from the `Load` that rides in heartbeats, so it is up to a second old.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mesh.config.weight import LIMITS
 from mesh.gossip.member import Load
 
 Limits = Mapping[str, float]
-
-FULL: tuple[tuple[Callable[[Load, Limits], bool], str], ...] = (
-    (lambda load, limits: bool(load.ill), "{load.ill}"),
-    (lambda load, limits: load.mem >= limits["memory"], "memory at {load.mem:.0%}"),
-    (lambda load, limits: load.loop_lag_ms >= limits["lag_ms"], "event loop {load.loop_lag_ms:.0f} ms late"),
-    # A machine at 100 % whose loop still answers in time has room: another program takes what this one leaves.
-    (
-        lambda load, limits: load.cpu >= limits["cpu"] and load.loop_lag_ms >= limits["lag_ms"] / 2,
-        "cpu at {load.cpu:.0%}",
-    ),
-    (
-        lambda load, limits: 0 < load.capacity_bps * limits["bandwidth"] <= load.tx_bps,
-        "sends {load.tx_bps:,} of {load.capacity_bps:,} b/s",
-    ),
-    (lambda load, limits: 0 < limits["players"] <= load.players, "{load.players} players"),
-)
-"""What leaves a node no room for another client, and how to say so."""
 
 
 def full(load: Load, limits: Limits = LIMITS, last_resort: bool = False) -> str:
@@ -43,7 +26,17 @@ def spent(load: Load, more_bps: int) -> bool:
 
 def lack(load: Load, limits: Limits, last_resort: bool) -> str:
     """The same with its figures still to be filled in, which takes longer than to find it."""
-    for is_full, words in FULL[1:] if last_resort and load.usable else FULL:
-        if is_full(load, limits):
-            return words
+    if load.ill and not (last_resort and load.usable):
+        return "{load.ill}"
+    if load.mem >= limits["memory"]:
+        return "memory at {load.mem:.0%}"
+    if load.loop_lag_ms >= limits["lag_ms"]:
+        return "event loop {load.loop_lag_ms:.0f} ms late"
+    # A machine at 100 % whose loop still answers in time has room: another program takes what this one leaves.
+    if load.cpu >= limits["cpu"] and load.loop_lag_ms >= limits["lag_ms"] / 2:
+        return "cpu at {load.cpu:.0%}"
+    if 0 < load.capacity_bps * limits["bandwidth"] <= load.tx_bps:
+        return "sends {load.tx_bps:,} of {load.capacity_bps:,} b/s"
+    if 0 < limits["players"] <= load.players:
+        return "{load.players} players"
     return ""

@@ -10,23 +10,17 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from mesh.balance.candidate import Candidate, Judge, weights
-from mesh.balance.inflight import InFlight
 from mesh.balance.load import Limits, full
 from mesh.balance.request import Action, Request
+from mesh.balance.room import Rooms
 from mesh.balance.shortlist import shortlist
 from mesh.balance.supply import HEARD
 from mesh.balance.term import LOAD, TERMS, score
 from mesh.config import BalanceConfig
-from mesh.config.weight import LIMITS
 from mesh.gossip.member import LeadState, Status
 from mesh.gossip.tables import Tables
 
 __all__ = ["Action", "Candidate", "Placement", "Redirect", "Refuse", "Request", "Serve", "place"]
-
-RESERVE = 0.05
-"""The share of its room that a node keeps for those who ask it: the others know a second late how full it is."""
-RESORTS = ((RESERVE, False), (0.0, False), (0.0, True))
-"""The reserve, and whether nodes that are ill take clients: the next only if nobody else is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ Placement = Serve | Redirect | Refuse
 
 
 def place(
-    request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+    request: Request, tables: Tables, config: BalanceConfig, rooms: Rooms, random: Random, now: float
 ) -> Placement:
     """Decide where this client goes; `random` differs from node to node, so that they do not all draw the same."""
     if request.action == Action.PUBLISH and (owner := _publishing(request.stream, tables)):
@@ -69,7 +63,7 @@ def place(
         return Refuse(404, (f"no node has {request.stream}",))
     if not config.redirect:
         request = replace(request, redirect=False)
-    candidates = _candidates(request, tables, config, inflight, random, now)
+    candidates = _candidates(request, tables, config, rooms, random, now)
     able = [candidate for candidate in candidates if not candidate.lost]
     asked = tables.display_name(tables.me)
     if not able:
@@ -100,15 +94,15 @@ def _publishing(stream: str, tables: Tables) -> str:
 
 
 def _candidates(
-    request: Request, tables: Tables, config: BalanceConfig, inflight: InFlight, random: Random, now: float
+    request: Request, tables: Tables, config: BalanceConfig, rooms: Rooms, random: Random, now: float
 ) -> list[Candidate]:
     """The nodes to choose from, the asked one first."""
-    for reserve, last in RESORTS:
-        judge = Judge(request, tables, config, inflight, random, now, reserve, last)
+    for resort in range(len(rooms.resorts)):
+        judge = Judge(request, tables, config, rooms, random, now, resort)
         candidates = shortlist(request, tables, judge, random)
         if not judge.relents or not all(candidate.lost for candidate in candidates):
             break
-        if request.tied and _others(tables, {**LIMITS, **config.limits}):
+        if request.tied and _others(tables, config.limits):
             break
     return [*map(judge.explained, candidates)] if request.explain else candidates
 

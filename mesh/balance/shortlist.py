@@ -6,7 +6,6 @@ unless one of those is good enough, a few that would have to fetch it, from the 
 explained, some of those that were passed over are told as well.
 """
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import inf
 from random import Random
@@ -37,7 +36,7 @@ def shortlist(request: Request, tables: Tables, judge: Judge, random: Random) ->
     if request.sid and len(others) == len(search.found) - 1:
         # Asked elsewhere, the session would not have met this node.
         here = here._replace(draw=1.0)
-    return [here, *others, *search.lost]
+    return [here, *others, *judge.lost]
 
 
 class Search:
@@ -45,8 +44,6 @@ class Search:
 
     def __init__(self, request: Request, tables: Tables, judge: Judge, random: Random, here: Candidate) -> None:
         self.found = [here]
-        self.lost: list[Candidate] = []
-        """Some that cannot take the client, if it is to be explained."""
         self._request, self._tables, self._judge, self._random = request, tables, judge, random
 
     def run(self) -> None:
@@ -65,18 +62,10 @@ class Search:
         ring, roles, sid = self._tables.zones.get(zone, ()), self._judge.roles, self._request.sid
         point = rank(sid) if sid or not ring else self._random.choice(ring)
         having = (node for node in turned(ring, point) if node in roles)
-        self.found.extend(islice(self._able(having), EACH))
+        self.found.extend(islice(self._judge.able(having), EACH))
         if self._best() > bound + self._judge.weights.get("stream", 0.0):
             lacking = (node for node in turned(ring, rank(self._request.stream)) if node not in roles)
-            self.found.extend(islice(self._able(lacking), EACH))
-
-    def _able(self, nodes: Iterable[str]) -> Iterator[Candidate]:
-        """Those of them that can take the client."""
-        for member in map(self._tables.members.__getitem__, nodes):
-            if candidate := self._judge.able(member):
-                yield candidate
-            elif self._request.explain and len(self.lost) < ENOUGH and member.id != self._tables.me:
-                self.lost.append(self._judge(member))
+            self.found.extend(islice(self._judge.able(lacking), EACH))
 
     def _best(self) -> float:
         return min((candidate.score for candidate in self.found if not candidate.lost), default=inf)

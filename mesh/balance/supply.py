@@ -16,7 +16,6 @@ from mesh.balance.locality import cost, dearest, link
 from mesh.balance.ring import rank, turned
 from mesh.balance.term import Sight, score, values
 from mesh.config import BalanceConfig
-from mesh.config.weight import LIMITS, SUPPLY
 from mesh.gossip.member import Member, Replica, Status
 from mesh.gossip.tables import Tables
 
@@ -39,7 +38,7 @@ def suppliers(
     supplier = own.supplier if own else ""
     children = Counter(map(attrgetter("supplier"), holders.values()))
     children[supplier] -= 1
-    weights, limits, most = {**SUPPLY, **config.supply}, {**LIMITS, **config.limits}, dearest(config.cost)
+    most = dearest(config.cost)
     entrance = _entrance(stream, holders, tables) if supplier in tables.members else ""
 
     def able(member: Member) -> bool:
@@ -52,15 +51,15 @@ def suppliers(
         replica, way = holders.get(member.id), link(me, member)
         sight = Sight(
             load=member.load,
-            limits=limits,
+            limits=config.limits,
             cost=cost(member.zone, me.zone, config.cost) / most,
             rtt_ms=way.rtt_ms,
             loss=way.loss,
             depth=len(replica.path) if replica and member.id != leader else 0,
             children=children[member.id],
         )
-        worth = score(values(sight, weights), weights) - STAY * (member.id == supplier)
-        leaves = member.status is not Status.ALIVE or bool(full(member.load, limits))
+        worth = score(values(sight, config.supply), config.supply) - STAY * (member.id == supplier)
+        leaves = member.status is not Status.ALIVE or bool(full(member.load, config.limits))
         return leaves, round(worth / (config.margin or 1e-6)), rank(me.id, member.id)
 
     near = (node for node in turned(tables.zones[me.zone], me.id) if node in holders and node != leader)

@@ -158,6 +158,11 @@ class BalanceConfig:
     cost: Costs = field(default_factory=dict)
     """Cost of traffic between zones, like {"fra>ams" = 0.5}; 0 within a zone, 1 between two, alike both ways."""
 
+    def __post_init__(self) -> None:
+        # What an operator gives of a table goes before the defaults, and leaves the rest of it as it is.
+        for name, defaults in (("weights", WEIGHTS), ("supply", SUPPLY), ("limits", LIMITS)):
+            object.__setattr__(self, name, {**defaults, **getattr(self, name)})
+
 
 @dataclass(frozen=True, slots=True)
 class RedisConfig:

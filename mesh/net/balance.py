@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from random import Random
 
 from mesh.balance.candidate import weights
-from mesh.balance.inflight import InFlight
 from mesh.balance.locality import zone_of
 from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request, place
+from mesh.balance.room import Rooms
 from mesh.config import BalanceConfig
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
 from mesh.net.geoip import Places
@@ -31,7 +31,7 @@ class Balance:
         self._config = config
         self._places = places
         self._gossip = gossip
-        self._inflight = InFlight()
+        self._rooms = Rooms(config.limits)
         self._random = Random()
 
     def zone_of(self, ip: str) -> str:
@@ -40,7 +40,7 @@ class Balance:
 
     def place(self, request: Request) -> Placement:
         """Where a client would go, and why."""
-        return place(request, self._gossip.tables, self._config, self._inflight, self._random, _now())
+        return place(request, self._gossip.tables, self._config, self._rooms, self._random, _now())
 
     def weights(self, action: Action) -> dict[str, float]:
         """What the terms of a score count for."""
@@ -80,7 +80,7 @@ class Balance:
         """Count a player towards the load of its node until that node does so itself."""
         tables = self._gossip.tables
         lead = tables.leader(stream)
-        self._inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
+        self._rooms.inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
 
 
 def _now() -> float:

@@ -20,7 +20,6 @@ from mesh.balance.inflight import InFlight
 from mesh.balance.supply import suppliers
 from mesh.config import Config
 from mesh.config.pattern import care_for
-from mesh.config.weight import LIMITS
 from mesh.errors import ConfigError, WireError
 from mesh.net.alarm import Alarm
 from mesh.net.door import Door
@@ -229,8 +228,7 @@ class Relay:
         """Who is to feed a new follower."""
         tables, now = self._peers.tables, asyncio.get_running_loop().time()
         me, lead = tables.members[self._peers.id], tables.leader(stream)
-        limits = {**LIMITS, **self._config.balance.limits}
-        feeder = deputy(stream, follower, tables, self._promised.load(me, now), limits)
+        feeder = deputy(stream, follower, tables, self._promised.load(me, now), self._config.balance.limits)
         if feeder == me.id and lead:
             self._promised.send(me, 1000 * lead.kbps, now)
         return feeder

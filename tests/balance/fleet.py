@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from mesh.balance import policy
 from mesh.balance.candidate import Judge
-from mesh.balance.inflight import InFlight
 from mesh.balance.policy import Placement, Request
 from mesh.balance.ring import rank
+from mesh.balance.room import Rooms
 from mesh.config import BalanceConfig
 from mesh.gossip.member import Card, Lead, LeadState, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables
@@ -53,11 +53,11 @@ def seen_by(tables, member, entries=()):
 
 
 def place(request, tables, config=CONFIG, seed=1, now=0.0) -> Placement:
-    return policy.place(request, tables, config, InFlight(), random.Random(seed), now)
+    return policy.place(request, tables, config, Rooms(config.limits), random.Random(seed), now)
 
 
 def judge(request, tables, config=CONFIG, now=0.0):
-    return Judge(request, tables, config, InFlight(), random.Random(1), now)
+    return Judge(request, tables, config, Rooms(config.limits), random.Random(1), now, resort=1)
 
 
 def taker(placement, tables):

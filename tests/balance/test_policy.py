@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from mesh.balance import policy
-from mesh.balance.inflight import InFlight
 from mesh.balance.policy import Action, Redirect, Refuse, Request, Serve
+from mesh.balance.room import Rooms
 from mesh.config import BalanceConfig
 from mesh.gossip.member import Card, Lead, LeadState, Link, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables
@@ -37,7 +37,7 @@ CONFIG = BalanceConfig(ramp_s=0)
 
 
 def place(request, tables):
-    return policy.place(request, tables, CONFIG, InFlight(), random.Random(1), 0.0)
+    return policy.place(request, tables, CONFIG, Rooms(), random.Random(1), 0.0)
 
 
 def ask(tables, **request):
@@ -306,13 +306,13 @@ MESH = tables(*map(member, "abcdefghij"), entries=HOLDERS)
 
 def test_equals_draw_so_that_all_of_them_get_their_share():
     chance = random.Random(1)
-    nodes = [policy.place(Request("live/x"), MESH, CONFIG, InFlight(), chance, 0.0).node for _ in range(900)]
+    nodes = [policy.place(Request("live/x"), MESH, CONFIG, Rooms(), chance, 0.0).node for _ in range(900)]
     assert all(60 < nodes.count(holder.node) < 140 for holder in HOLDERS)
 
 
 def test_two_balancers_do_not_draw_alike():
     drawn = [
-        [policy.place(Request("live/x"), MESH, CONFIG, InFlight(), chance, 0.0).node for _ in range(50)]
+        [policy.place(Request("live/x"), MESH, CONFIG, Rooms(), chance, 0.0).node for _ in range(50)]
         for chance in (random.Random(1), random.Random(2))
     ]
     assert sum(one == other for one, other in zip(*drawn, strict=True)) < 20

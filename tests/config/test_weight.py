@@ -32,7 +32,7 @@ def test_every_policy_goes_by_the_name_that_other_servers_have_for_it(name):
 
 def test_a_table_takes_some_of_the_terms():
     config = load(None, ["balance.weights={zone=1, rtt=2.5}", "balance.limits={players=100}"], {})[0].balance
-    assert (config.weights, config.limits) == ({"zone": 1, "rtt": 2.5}, {"players": 100})
+    assert (config.weights, config.limits) == (WEIGHTS | {"zone": 1, "rtt": 2.5}, LIMITS | {"players": 100})
 
 
 def test_policies_weigh_terms_that_there_are():

@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from mesh.balance.inflight import InFlight
 from mesh.balance.policy import place
 from mesh.balance.request import Action, Request
 from mesh.balance.supply import suppliers
@@ -24,7 +23,7 @@ Decision = Callable[[Fleet, str, Random], object]
 def placing(request: Callable[[str, Random], Request]) -> Decision:
     """Of a client."""
     return lambda fleet, stream, random: place(
-        request(stream, random), fleet.tables, fleet.config, InFlight(), random, 0.0
+        request(stream, random), fleet.tables, fleet.config, fleet.hosts[fleet.tables.me].rooms, random, 0.0
     )
 
 
@@ -37,7 +36,9 @@ DECISIONS: dict[str, Decision] = {
     "a node that fetches": lambda fleet, stream, random: suppliers(stream, fleet.tables, (), fleet.config),
     "explained": placing(lambda stream, random: Request(stream, explain=True)),
 }
-WHERE_ALL_ARE_FULL = "a player, and all are full"
+WHERE_ALL_ARE_FULL = ("a player, and all are full", "and all just reported")
+REPORTS = 2
+"""That come between two decisions: a node reports each second, and 500 players ask."""
 
 
 @click.command()
@@ -54,15 +55,21 @@ def decide(hosts: int, zones: int, streams: int, runs: int) -> None:
     for heading in ("CPU: median", "p99", "clock: median", "p99"):
         table.add_column(heading, justify="right")
 
-    def row(who: str, decision: Decision) -> None:
+    def row(who: str, decision: Decision, reports: int = REPORTS) -> None:
+        def news() -> None:
+            for member in random.sample(members, reports):
+                fleet.tables.set_member(replace(member, load=replace(member.load)))
+
+        members = [*fleet.tables.members.values()]
         wanted = random.choices(names, cum_weights=weights, k=runs)
-        table.add_row(who, *timed(lambda stream: decision(fleet, stream, random), wanted))
+        table.add_row(who, *timed(lambda stream: decision(fleet, stream, random), wanted, news))
 
     for who, decision in DECISIONS.items():
         row(who, decision)
     for member in [*fleet.tables.members.values()]:
         fleet.tables.set_member(replace(member, load=replace(member.load, tx_bps=member.load.capacity_bps)))
-    row(WHERE_ALL_ARE_FULL, DECISIONS["a player"])
+    for who, reports in zip(WHERE_ALL_ARE_FULL, (REPORTS, hosts), strict=True):
+        row(who, DECISIONS["a player"], reports)
     Console().print(table)
 
 
@@ -83,10 +90,11 @@ def crowded(hosts: int, zones: int, streams: int, random: Random) -> Fleet:
     return fleet
 
 
-def timed(decide: Callable[[str], object], streams: list[str]) -> list[str]:
-    """Median and 99th percentile, of CPU and of the clock."""
+def timed(decide: Callable[[str], object], streams: list[str], news: Callable[[], None]) -> list[str]:
+    """Median and 99th percentile, of CPU and of the clock; `news` comes before each decision."""
     cpu, clock = [], []
     for stream in streams:
+        news()
         began, began_cpu = time.perf_counter(), time.thread_time()
         decide(stream)
         cpu.append(1000 * (time.thread_time() - began_cpu))

@@ -12,8 +12,8 @@ from typing import Any
 
 from mesh.balance.deputy import deputy
 from mesh.balance.idle import linger_s, shortcut
-from mesh.balance.inflight import InFlight
 from mesh.balance.ring import rank
+from mesh.balance.room import Rooms
 from mesh.balance.supply import suppliers
 from mesh.config import BalanceConfig
 from mesh.config.weight import LIMITS
@@ -55,7 +55,7 @@ class Host:
     """As it was last reported."""
     random: Random
     access_ms: float
-    inflight: InFlight = field(default_factory=InFlight)
+    rooms: Rooms = field(default_factory=Rooms)
     copies: dict[str, Copy] = field(default_factory=dict)
     players: int = 0
     sends: int = 0

@@ -20,12 +20,12 @@ def ours(fleet: Fleet, asked: Host, request: Request) -> Host | None:
     tables.me = asked.id
     reported = tables.members[asked.id]
     tables.set_member(policy.replace(reported, load=asked.load()))
-    placement = policy.place(request, tables, fleet.config, asked.inflight, asked.random, fleet.now)
+    placement = policy.place(request, tables, fleet.config, asked.rooms, asked.random, fleet.now)
     tables.set_member(reported)
     if isinstance(placement, Refuse):
         return None
     if isinstance(placement, Redirect):
-        asked.inflight.send(tables.members[placement.node], BPS, fleet.now)
+        asked.rooms.inflight.send(tables.members[placement.node], BPS, fleet.now)
         return fleet.hosts[placement.node]
     return asked
 

@@ -70,4 +70,4 @@ def test_the_command_prints_a_row_for_each_way_and_draws_them(tmp_path):
 def test_the_other_command_prints_how_long_each_decision_takes():
     result = CliRunner().invoke(sim, ["decide", "-n", "40", "--zones", "2", "--streams", "50", "--runs", "20"])
     assert result.exit_code == 0, result.output
-    assert all(who in result.output for who in (*DECISIONS, WHERE_ALL_ARE_FULL))
+    assert all(who in result.output for who in (*DECISIONS, *WHERE_ALL_ARE_FULL))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mesh.balance import policy
 from mesh.balance.candidate import weights
-from mesh.balance.inflight import InFlight
 from mesh.balance.load import full
 from mesh.balance.policy import Action, Redirect, Refuse, Request
+from mesh.balance.room import Rooms
 from mesh.config import BalanceConfig
 from mesh.config.weight import ALGORITHMS, POLICIES
 from mesh.gossip.member import Load, Status
@@ -136,10 +136,10 @@ def test_balancers_with_the_same_stale_tables_do_not_all_rush_to_one():
 def test_a_balancer_sees_whom_it_has_sent_itself_before_the_reports_do():
     idle, busy = (node(number, load=Load(tx_bps=sends, capacity_bps=1000)) for number, sends in ((1, 0), (2, 400)))
     tables = Tables(node(0).id, [node(0, load=FULL), idle, busy], [lead(idle), replica(busy, idle)])
-    inflight, taken = InFlight(), []
+    rooms, taken = Rooms(), []
     for _ in range(60):
-        placed = policy.place(ASK, tables, CONFIG, inflight, random.Random(1), 0.0)
-        inflight.send(tables.members[placed.node], 10, 0.0)
+        placed = policy.place(ASK, tables, CONFIG, rooms, random.Random(1), 0.0)
+        rooms.inflight.send(tables.members[placed.node], 10, 0.0)
         taken.append(placed.node)
     assert set(taken[:10]) == {idle.id}
     assert set(taken) == {idle.id, busy.id}
