@@ -5,6 +5,7 @@ its gossip never would. TARGET is JSON.
 """
 
 import asyncio
+import errno
 import json
 import os
 import secrets
@@ -184,19 +185,26 @@ async def stuffing(target: Target) -> str:
     """Members that do not exist."""
     made = 0
     async with _member(target) as me:
-        for made in target.until():
+        for _ in target.until():
             public, secret = zmq.curve_keypair()
             card = replace(me.card, id=id_of(public), boot=secrets.token_hex(8), name=f"x{made}", incarnation=1)
             hello = Hello(target.mesh, 1, card, Beat(1, 500, 1, 0, 1, 1000, Load()), str(target.control))
             options = me.security.dialling()
             if target.secret:
                 options |= {zmq.CURVE_PUBLICKEY: public, zmq.CURVE_SECRETKEY: secret}
-            dealer = _dealer(me, target, options)
+            try:
+                dealer = _dealer(me, target, options)
+            except zmq.ZMQError as error:
+                if error.errno != errno.EMFILE:
+                    raise
+                await asyncio.sleep(0.01)  # the last ones are not closed yet
+                continue
             dealer.linger = 100
             dealer.send(bytes.fromhex(card.id + card.boot) + encode(hello))
             dealer.close()
+            made += 1
             await asyncio.sleep(0)
-    return f"{made + 1} members"
+    return f"{made} members"
 
 
 def _insist(target: Target, flags: int, body: bytes, times: int, last: bytes = b"") -> str:
