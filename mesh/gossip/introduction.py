@@ -199,7 +199,7 @@ class Introductions:
         elif card.incarnation > peer.member.card.incarnation or beat.version > peer.copy.version:
             self._roster.set_card(peer, card)
         if beat.seq >= peer.pulse.seq:  # what was published in the meantime took another way
-            self._roster.beat(peer, beat)
+            self._roster.beat(peer, beat, now)
         self._suspicion.heard(peer, now)
         return peer
 

@@ -286,7 +286,7 @@ class Membership:
         check_beat(beat)
         least, most = PERIODS
         if peer.pulse.beat(beat.seq, min(max(beat.period_ms / 1000, least), most), now):
-            self._roster.beat(peer, beat)
+            self._roster.beat(peer, beat, now)
             self._sync.beat(peer, beat.version, beat.digest, now)
 
     def _accused(self, peer: Peer, accusation: Suspect | Dead, now: float) -> None:

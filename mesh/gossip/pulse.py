@@ -4,6 +4,10 @@ from mesh.gossip.overlay import PERIOD
 
 LATE = 0.15
 """Seconds by which a beat must be late to count as lost on the way: TCP repeats a lost packet no sooner."""
+DRIFT = 1.001
+"""No two clocks differ in speed by more."""
+REPEATED_S = 8.0
+"""For which TCP may have repeated a beat that comes late; who seems later than that has had his clock stopped."""
 NORMAL_PERIODS = 3.0
 MOST_PERIODS = 3.6
 """A silence of so many periods is never normal, however irregular the beats before it."""
@@ -22,6 +26,9 @@ class Pulse:
         """Share of its beats that came late or not at all: a moving average over some 32 of them."""
         self.beat_at = now
         """When its last beat came, or the way to its beats was found."""
+        self.sent = now
+        """When its newest beat was sent, at the latest, by our clock."""
+        self._uptime = 0.0
         self._mean = PERIOD
         self._deviation = 0.0
 
@@ -44,3 +51,9 @@ class Pulse:
         self._mean += (interval - self._mean) / 8
         self.seq, self.period, self.beat_at = seq, period, now
         return True
+
+    def date(self, uptime: float, now: float) -> None:
+        """Tell by its sender's own clock, in seconds, when a beat was sent that has come now."""
+        expected = self.sent + DRIFT * (uptime - self._uptime)
+        self.sent = min(max(expected, now - REPEATED_S), now)
+        self._uptime = uptime

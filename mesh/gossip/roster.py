@@ -178,9 +178,10 @@ class Roster:
         self.card = member.card
         self._set(member)
 
-    def beat(self, peer: Peer, beat: Beat) -> None:
+    def beat(self, peer: Peer, beat: Beat, now: float) -> None:
         """Take what changes with every heartbeat, silently."""
         old = peer.member
+        peer.pulse.date(beat.uptime_ms / 1000, now)
         peer.says = STATES[beat.state]
         for (raw, rtt, loss), (jitter, kbps) in zip(beat.links, chain(beat.ways, repeat((0, 0))), strict=False):
             if (id := raw.hex()) in self.tables.members:

@@ -84,9 +84,12 @@ class Suspicion:
         return id in self._doubts
 
     def heard(self, peer: Peer, now: float) -> None:
-        """A sign of a peer's own: whatever was held against it is void."""
-        if peer.refuses and not peer.living and now < peer.gone + WINDOW_PERIODS * peer.pulse.period:
-            return  # sent before it ended, and late
+        """A sign of a peer's own: whatever was held against it is void.
+
+        Of one that has ended, by all that was seen, only a beat counts that was sent since then.
+        """
+        if peer.refuses and not peer.living and peer.pulse.sent <= peer.gone:
+            return
         peer.pulse.heard = now
         peer.refuses = False
         self.due = min(self.due, now + peer.pulse.patience)

@@ -92,7 +92,7 @@ class Company:
         """Let these give a sign."""
         self._seq += 1
         for number in numbers:
-            self.say(number, beat(self._seq, digest=self.membership.digest()))
+            self.say(number, beat(self._seq, digest=self.membership.digest(), uptime_ms=round(1000 * self.now)))
 
     def wait(self, seconds: float, *beating: int) -> None:
         """Let time pass, while these go on giving signs."""

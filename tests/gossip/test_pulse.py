@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from mesh.gossip.pulse import Pulse
+from mesh.gossip.pulse import REPEATED_S, Pulse
 
 
 def beats(pulse: Pulse, count: int, interval: float = 0.5, skip: int = 0) -> float:
@@ -56,3 +56,19 @@ def test_a_gap_of_any_length_counts_for_a_limited_time():
     pulse.beat(1, 0.5, 0.5)
     pulse.beat(1 << 60, 0.5, 1.0)
     assert 0.5 < pulse.loss < 0.7
+
+
+def test_a_beat_that_was_repeated_on_the_way_is_dated_by_its_senders_clock():
+    pulse = Pulse(100.0)
+    for uptime, now, sent in ((7.0, 100.0, 100.0), (7.5, 100.5, 100.5), (8.0, 102.4, 101.0), (8.5, 102.4, 101.5)):
+        pulse.date(uptime, now)
+        assert pulse.sent == pytest.approx(sent, abs=0.01)
+
+
+def test_a_clock_that_is_slow_or_was_stopped_does_not_make_every_beat_late():
+    slow, stopped = Pulse(0.0), Pulse(0.0)
+    for second in range(100_000):
+        slow.date(second * 0.9995, float(second))
+    assert slow.sent == second
+    stopped.date(5.0, 3600.0)
+    assert stopped.sent == 3600.0 - REPEATED_S

@@ -65,7 +65,9 @@ def test_the_overlay_says_who_is_heard():
 def test_a_change_of_status_card_or_address_is_told_and_a_beat_is_not():
     roster = roster_of(1)
     peer = roster.peers[ID[1]]
-    roster.beat(peer, beat(load=Load(cpu=0.5), links=((bytes.fromhex(ID[0]), 150, 10), (bytes(15) + b"\x09", 1, 0))))
+    roster.beat(
+        peer, beat(load=Load(cpu=0.5), links=((bytes.fromhex(ID[0]), 150, 10), (bytes(15) + b"\x09", 1, 0))), 1.0
+    )
     assert events(roster) == []
     assert roster.tables.members[ID[1]].load.cpu == 0.5
     assert roster.tables.members[ID[1]].links == {ID[0]: Link(1.5, 0.01)}

@@ -152,6 +152,24 @@ def test_who_refuses_us_and_two_others_is_dead_at_once():
     assert company.status(1) is DEAD
 
 
+@pytest.mark.parametrize("after", [0.1, 1.1, 5.0])
+def test_what_the_dead_sent_before_they_ended_does_not_raise_them_however_late_it_comes(after):
+    company = Company(*range(1, 6))
+    company.beats(*range(1, 6))
+    sent = company.now
+    company.wait(0.2)
+    company.membership.refused(ID[1], company.now)
+    for witness in (2, 3):
+        company.say(witness, Dead(ID[1]))
+    company.wait(after, 2, 3, 4, 5)
+    for number in range(2):
+        company.say(1, beat(100 + number, uptime_ms=round(1000 * sent) + 50 * number))
+        company.say(1, Ping(0))
+        assert company.status(1) is DEAD
+    company.say(1, beat(200, uptime_ms=round(1000 * company.now)))
+    assert company.status(1) is ALIVE
+
+
 def test_a_verdict_confirms_what_we_have_seen_too():
     company = Company(*range(1, 6))
     company.beats(*range(1, 6))
@@ -185,17 +203,6 @@ def test_all_of_many_that_refuse_at_once_are_dead():
         company.membership.refused(ID[number], company.now)
     company.wait(0.5)
     assert {company.status(number) for number in range(1, 6)} == {DEAD}
-
-
-def test_what_was_under_way_when_a_process_ended_does_not_raise_it():
-    company = Company(1)
-    company.membership.refused(ID[1], company.now)
-    company.wait(0.2)
-    company.beats(1)
-    assert company.status(1) is DEAD
-    company.wait(1.0)
-    company.beats(1)
-    assert company.status(1) is ALIVE
 
 
 def test_the_age_of_a_peer_is_told_to_whoever_asks():
