@@ -9,6 +9,7 @@ import psutil
 VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", "cali")
 """Interfaces whose addresses mean something on this host only."""
 LOOPBACK = "lo"
+_last: list[str] = []
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -58,15 +59,19 @@ def text(host: str) -> str:
 
 
 def _hosts() -> list[str]:
-    stats = psutil.net_if_stats()
-    found = {
-        address.address
-        for name, addresses in psutil.net_if_addrs().items()
-        if (outward(name) or name == LOOPBACK) and name in stats and stats[name].isup
-        for address in addresses
-        if address.family in (socket.AF_INET, socket.AF_INET6)
-    }
-    return sorted(found, key=lambda host: _rank(plain(host)))
+    try:
+        stats = psutil.net_if_stats()
+        found = {
+            address.address
+            for name, addresses in psutil.net_if_addrs().items()
+            if (outward(name) or name == LOOPBACK) and name in stats and stats[name].isup
+            for address in addresses
+            if address.family in (socket.AF_INET, socket.AF_INET6)
+        }
+    except OSError:  # out of descriptors: then they are what they were
+        return [*_last]
+    _last[:] = sorted(found, key=lambda host: _rank(plain(host)))
+    return [*_last]
 
 
 def _rank(ip: IP) -> tuple[int, int, int]:

@@ -6,15 +6,14 @@ and be missed three times to be over, so nothing flickers; both are logged once.
 """
 
 import asyncio
-import errno
 import logging
 import os
-import resource
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from mesh.gossip.message import MOST_ILL
+from mesh.net import descriptor
 
 log = logging.getLogger("mesh.health")
 
@@ -23,15 +22,10 @@ BEGINS, ENDS = 2, 3
 """Looks in a row after which something is believed, and after which it is over."""
 LEAST_DISK = 1 << 20
 """Bytes without which a disk is full."""
-DESCRIPTORS = 0.95
-"""Share of the descriptors that may be used."""
-MOST_DESCRIPTORS = 1 << 20
-"""More are not asked for, where there is no limit."""
 ANSWER_S = 2.0
 """For a listener, which is on this machine, to answer."""
 REST_S = 4.0
 """Between two clients that a listener gets."""
-OPEN = "/proc/self/fd"
 RTMP = b"\x03" + bytes(1536)
 """The first two chunks of a handshake, to which a server has an answer."""
 HTTP = b"GET /livez HTTP/1.0\r\n\r\n"
@@ -96,13 +90,7 @@ def disk(directory: Path) -> Check:
 
 async def descriptors() -> str:
     """Whether this process may open more files and sockets."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        # Linux tells their number without a list of them, from 6.2 on.
-        used = os.stat(OPEN).st_size or len(os.listdir(OPEN))
-    except OSError as error:
-        used = limit if error.errno == errno.EMFILE else 0
-    return f"out of file descriptors: {used} of {limit}" if used >= DESCRIPTORS * limit else ""
+    return descriptor.shortage()
 
 
 def answers(key: str, listener: socket.socket, hello: bytes) -> Check:
@@ -139,11 +127,3 @@ def passes(full: Callable[[], bool], most_ms: float) -> Check:
         return f"players wait {most_ms:g} ms" if full() else ""
 
     return check
-
-
-def raise_limit() -> None:
-    """Take as many descriptors as this process may have: each client is one, and each other node some."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

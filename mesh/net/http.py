@@ -7,8 +7,6 @@ from there on, the response's head included; aiohttp keeps the reading side, and
 import asyncio
 import json
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -26,6 +24,7 @@ from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFo
 from mesh.gossip.member import Status
 from mesh.media import amf0, flv
 from mesh.media.frame import Entry, Frame, Kind
+from mesh.net.descriptor import check, duplicate
 from mesh.net.fanout import Fanout, Player
 from mesh.net.publication import Publication
 from mesh.net.request import COOKIE, ask, wait_s
@@ -161,6 +160,8 @@ class Media:
         return placed
 
     def _ask(self, request: web.Request, key: str, action: Action, proto: str) -> Request:
+        assert request.transport
+        check(request.transport.get_extra_info("socket").fileno())
         # The peer's own address, whatever X-Forwarded-For says: anyone can write that, and behind a proxy the media
         # goes to the proxy too, so that its zone is the one that counts.
         return ask(key, action, proto, query_of(request), self._streams.balance.zone_of(request.remote or ""))
@@ -222,10 +223,8 @@ class Media:
             log.info("%s played %s: %s", client, key, reason)
             transport.close()
 
-        # A dup, because asyncio does not let us watch a transport's own descriptor.
-        sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
-        sock.setblocking(False)
-        player = Player(sock, rendition, closed, farewell)
+        with refusals():
+            player = Player(duplicate(transport), rendition, closed, farewell)
         player.control = head
         if place:
             player.control, player.offset = head + rendition.opening(place), place.offset
@@ -250,7 +249,10 @@ def failure(status: int, reason: str) -> web.HTTPException:
     """An error response that says why, as JSON."""
     headers = CORS | ({hdrs.RETRY_AFTER: "1"} if status == 503 else {})
     body = json.dumps({"error": reason}) + "\n"
-    return FAILURES[status](headers=headers, text=body, content_type="application/json")
+    error = FAILURES[status](headers=headers, text=body, content_type="application/json")
+    if status == 503:
+        error.force_close()  # what keeps a connection takes room
+    return error
 
 
 FAILURES = {

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
@@ -75,14 +76,17 @@ class LoadMeter:
 
     async def _measure(self) -> None:
         psutil.cpu_percent()
+        cpu, mem, rx, tx = 0.0, 0.0, 0, 0
         while True:
             counts = self._counts()
-            rx, tx = self._rates(counts)
+            with suppress(OSError):  # where nothing can be opened, what was seen last must do
+                cpu, mem = psutil.cpu_percent() / 100, psutil.virtual_memory().percent / 100
+                rx, tx = self._rates(counts)
             self._lags.append(self._lag_s)
             self._lag_s = 0.0
             self.load = Load(
-                cpu=_smooth(self.load.cpu, psutil.cpu_percent() / 100),
-                mem=psutil.virtual_memory().percent / 100,
+                cpu=_smooth(self.load.cpu, cpu),
+                mem=mem,
                 rx_bps=rx,
                 tx_bps=tx,
                 capacity_bps=self._capacity_bps,
@@ -106,8 +110,9 @@ class LoadMeter:
     async def _watch_the_interfaces(self) -> None:
         """The speed of the fastest interface that leads to others and knows its speed; 0 if none does."""
         while True:
-            speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and outward(name)]
-            self._capacity_bps = max(speeds, default=0) * 1_000_000
+            with suppress(OSError):
+                speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and outward(name)]
+                self._capacity_bps = max(speeds, default=0) * 1_000_000
             await asyncio.sleep(INTERFACES_S)
 
     def _rates(self, counts: Counts) -> tuple[int, int]:

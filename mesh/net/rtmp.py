@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -13,8 +12,10 @@ from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import node_url
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
+from mesh.net.descriptor import check, duplicate
 from mesh.net.fanout import Fanout, Player
 from mesh.net.intake import Intake
+from mesh.net.listen import ACCEPTS, BACKLOG
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
 from mesh.net.streams import Streams
@@ -70,7 +71,8 @@ class Server:
             return Connection(self._streams, self._fanout, self._intake, session, self.connections, spawn)
 
         self._intake.start()
-        self._server = await asyncio.get_running_loop().create_server(connection, sock=listener)
+        self._server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=ACCEPTS)
+        listener.listen(BACKLOG)
 
     async def stop(self) -> None:
         """Close everything."""
@@ -219,6 +221,7 @@ class Connection(asyncio.Protocol):
             self.receive(b"")
 
     def _ask(self, wish: Wish, action: Action) -> Request:
+        check(self._fd)
         key, zone = checked_key(wish.app, wish.name), self._streams.balance.zone_of(self._host)
         return ask(key, action, "rtmp", wish.query, zone)
 
@@ -260,10 +263,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         log.info("%s plays %s", self._name, stream.key)
-        # A dup, because asyncio does not let us watch a transport's own descriptor.
-        sock = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
-        sock.setblocking(False)
-        self._player = Player(sock, stream.rendition(RTMP), self.close, self._farewell)
+        self._player = Player(duplicate(self._transport), stream.rendition(RTMP), self.close, self._farewell)
         self._fanout.add(self._player)
 
     def _farewell(self) -> bytes:

@@ -71,10 +71,12 @@ class State:
         return _addresses(self._memory.get("peers")) if self._memory.get("mesh") == mesh else []
 
     def siblings(self, mesh: str) -> list[Address]:
-        """Where other nodes of this user and host listen, or listened last, in the same mesh."""
-        memories = [
-            self._load(path) for path in sorted(_slots().glob("*/memory.json")) if path.parent != self.directory
-        ]
+        """Where other nodes of this user and host listen, or listened last, in the same mesh, if that can be read."""
+        try:
+            paths = sorted(_slots().glob("*/memory.json"))
+        except OSError:
+            return []
+        memories = [self._load(path) for path in paths if path.parent != self.directory]
         found = [_addresses(memory.get("listen")) for memory in memories if memory.get("mesh") == mesh]
         return [address for addresses in found for address in addresses]
 

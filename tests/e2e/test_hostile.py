@@ -5,6 +5,7 @@ import random
 import re
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.e2e import flv, http, synthetic
@@ -14,6 +15,7 @@ from tests.e2e.player import playing
 from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
 
+MORE_FILES = 100
 HANDSHAKE = b"\x03" + bytes(1536) + bytes(1536)
 RTMP = [
     ("version 6", b"\x06" + bytes(1536)),
@@ -118,3 +120,29 @@ async def test_a_player_that_never_reads_is_closed_and_slows_nobody(cluster: Clu
         reply.close()
 
     await survives(a, attack())
+
+
+@asynctest
+async def test_a_node_without_descriptors_keeps_whom_it_has_and_takes_clients_again(cluster: Cluster):
+    a, b = cluster.start("a", "b")
+    process = psutil.Process(a.pid)
+    limits = process.rlimit(psutil.RLIMIT_NOFILE)
+    url = f"{a.http}/live/survivor.flv?wait=5&redirect=0"
+
+    def ill() -> str:
+        return next(node["load"]["ill"] for node in b.json("/api/v1/nodes")["nodes"] if node["name"] == "a")
+
+    async def attack() -> None:
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + MORE_FILES, limits[1]))
+        ports = [a.http_port, a.rtmp_port] * MORE_FILES
+        held = [await asyncio.open_connection("127.0.0.1", port) for port in ports]
+        await asyncio.to_thread(wait_until, lambda: "out of file descriptors" in ill(), "others know")
+        await asyncio.sleep(2)  # in which it looks at its interfaces, its siblings and its machine
+        for _, writer in held:
+            writer.close()
+        await asyncio.to_thread(wait_until, lambda: not ill(), "it has recovered")
+        async with playing(url) as (player,):
+            await player.has(10)
+
+    await survives(a, attack())
+    assert "Traceback" not in a.log

@@ -1,3 +1,4 @@
+import errno
 import socket
 from types import SimpleNamespace
 
@@ -84,3 +85,13 @@ def test_link_local_addresses_will_do_on_the_lan_where_there_is_no_other(monkeyp
 def test_bridges_and_the_ends_of_containers_lead_to_no_other_host():
     names = {"eth0": True, "wlp3s0": True, "lo": False, "docker0": False, "br-1a2b3c": False, "veth12": False}
     assert {name: outward(name) for name in names} == names
+
+
+def test_where_nothing_can_be_opened_they_are_what_they_were(monkeypatch):
+    known = usable()
+
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(psutil, "net_if_stats", fail)
+    assert usable() == known != []

@@ -3,7 +3,6 @@ import errno
 import json
 import logging
 import os
-import resource
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from mesh.net import health
-from mesh.net.health import BEGINS, ENDS, HTTP, RTMP, Check, Health, answers, descriptors, disk, raise_limit
+from mesh.net.health import BEGINS, ENDS, HTTP, RTMP, Check, Health, answers, disk
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import HEADERS, Player, Poster, get, gop, meshed
@@ -31,23 +30,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no disk can be mounted here")
     yield directory
     subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-@pytest.fixture
-def few_descriptors() -> Iterator[Callable[[], None]]:
-    """Uses nearly all that this process may have, when called."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    opened: list[int] = []
-
-    def use() -> None:
-        limit = len(os.listdir("/proc/self/fd")) + 100
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
-        opened.extend(os.dup(0) for _ in range(98))
-
-    yield use
-    for number in opened:
-        os.close(number)
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def fill(directory: Path) -> Path:
@@ -79,24 +61,6 @@ def test_a_disk_that_is_gone_or_was_made_read_only_is_named(small_disk):
     assert asyncio.run(check()) == ""
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert asyncio.run(check()) == "node.data_dir is read-only"
-
-
-@asynctest
-async def test_a_process_is_out_of_descriptors_before_it_has_none(few_descriptors):
-    assert await descriptors() == ""
-    few_descriptors()
-    assert (await descriptors()).startswith("out of file descriptors: ")
-    os.close(os.dup(0))
-
-
-def test_a_node_takes_as_many_descriptors_as_it_may():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-        raise_limit()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, health.MOST_DESCRIPTORS), hard)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(autouse=True)
