@@ -188,7 +188,7 @@ async def trial(
             await until(lambda: nodes[0].stream("live/x")["standby"], "another waits")
             await asyncio.sleep(ALIGNED_S)
         counted = [player for name, player in players.items() if name != spared]
-        assert fed(nodes[0]) == shape
+        assert await asyncio.to_thread(fed, nodes[0]) == shape
         before = max(player.arrivals[-1].at for player in counted)
         await asyncio.to_thread(fault, scene)
         await played_on(counted)
