@@ -9,9 +9,11 @@ import signal
 import sys
 
 import click
+import uvloop
 
 from mesh import config
 from mesh.errors import ConfigError
+from mesh.net.descriptor import complain
 from mesh.node import Node
 
 GC_THRESHOLDS = (2_000, 20, 50)
@@ -31,7 +33,7 @@ def main(path: str | None, overrides: tuple[str, ...], verbose: bool) -> None:
         settings, warnings = config.load(path, overrides, os.environ)
         for warning in warnings:
             logging.warning(warning)
-        asyncio.run(run(Node(settings)))
+        uvloop.run(run(Node(settings)))
     except ConfigError as error:
         print(f"node.py: {error}", file=sys.stderr)
         sys.exit(2)
@@ -40,7 +42,7 @@ def main(path: str | None, overrides: tuple[str, ...], verbose: bool) -> None:
 async def run(node: Node) -> None:
     """Run a node; SIGTERM drains it, a second one or SIGINT stops it now."""
     loop = asyncio.get_running_loop()
-
+    loop.set_exception_handler(complain)
     actions = {signal.SIGTERM: node.drain, signal.SIGINT: node.stop}
 
     def act(number: int, frame: object) -> None:

@@ -18,7 +18,7 @@ from mesh.gossip.allowance import Allowance
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
-from mesh.net.descriptor import complain, raise_limit
+from mesh.net.descriptor import raise_limit
 from mesh.net.doctor import Doctor
 from mesh.net.drain import Drain
 from mesh.net.fanout import Fanout
@@ -26,7 +26,7 @@ from mesh.net.gossip import Gossip
 from mesh.net.health import HTTP, RTMP, Check, Health, answers, descriptors, disk, passes
 from mesh.net.http import Media, runner
 from mesh.net.keeping import Keeping
-from mesh.net.listen import ACCEPTS, BACKLOG, listen, port_of
+from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import Counts, LoadMeter
 from mesh.net.metrics import Metrics
 from mesh.net.orders import Orders
@@ -71,7 +71,6 @@ class Node:
         """Run until told to stop. Raises `ConfigError` if what the configuration asks for cannot be had."""
         config = self.config
         raise_limit()
-        asyncio.get_running_loop().set_exception_handler(complain)
         with (
             listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given) as rtmp,
             listen("http.listen", config.http.listen, "http.listen" not in config.given) as http,
@@ -135,8 +134,7 @@ class Node:
         routes = [*orders.routes(), *self.keeping.routes(), *api.routes(), *Media(self.streams, self.fanout).routes()]
         self._http = runner(routes)
         await self._http.setup()
-        await web.SockSite(self._http, http, backlog=ACCEPTS).start()
-        http.listen(BACKLOG)  # asyncio has only one number for both
+        await web.SockSite(self._http, http, backlog=BACKLOG).start()
         self.gossip.watch(self._heard)
         await self.gossip.joined.wait()
         await self._rtmp.start(rtmp, spawn)

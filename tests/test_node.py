@@ -7,7 +7,6 @@ from unittest import mock
 
 import aiohttp
 import pytest
-import zmq
 
 from mesh.errors import ConfigError
 from tests.net.asynctest import asynctest, until
@@ -22,6 +21,7 @@ from tests.net.nodes import (
     footprint,
     gop,
     http,
+    keepsakes,
     keyframe,
     meshed,
     rtmp,
@@ -65,7 +65,7 @@ def pumped(client: RTMPClient) -> bool:
 
 @asynctest
 async def test_a_node_that_is_stopped_leaves_nothing_behind_whoever_is_connected(tmp_path: Path) -> None:
-    zmq.Frame(bytes(1 << 20), copy=False)  # starts pyzmq's own collector, which stays
+    await keepsakes()
     before = footprint()
     async with meshed(tmp_path, "a", "b") as mesh, aiohttp.ClientSession() as session:
         await crowd(mesh)
@@ -154,6 +154,7 @@ async def test_a_directory_is_one_nodes_alone(tmp_path: Path) -> None:
 
 @asynctest
 async def test_a_node_whose_chore_fails_lets_everybody_go_and_ends_with_what_failed(tmp_path: Path) -> None:
+    await keepsakes()
     before = footprint()
     async with meshed(tmp_path, "a") as mesh:
         a = mesh.pop()

@@ -7,9 +7,6 @@ from mesh.config import Address
 from mesh.errors import ConfigError
 
 BACKLOG = 4096
-"""Clients who may wait to be accepted."""
-ACCEPTS = 64
-"""Of whom so many are accepted in one turn of the loop, which then sees to the others."""
 NEXT = 20
 """How many ports are tried for a node that nobody configured."""
 

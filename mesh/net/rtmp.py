@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from functools import partial
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import node_url
@@ -15,7 +15,7 @@ from mesh.media.frame import Frame
 from mesh.net.descriptor import check, duplicate
 from mesh.net.fanout import Fanout, Player
 from mesh.net.intake import Intake
-from mesh.net.listen import ACCEPTS, BACKLOG
+from mesh.net.listen import BACKLOG
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
 from mesh.net.streams import Streams
@@ -71,8 +71,7 @@ class Server:
             return Connection(self._streams, self._fanout, self._intake, session, self.connections, spawn)
 
         self._intake.start()
-        self._server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=ACCEPTS)
-        listener.listen(BACKLOG)
+        self._server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
 
     async def stop(self) -> None:
         """Close everything."""
@@ -119,8 +118,7 @@ class Connection(asyncio.Protocol):
         self._player: Player | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)
         # Nothing may be left in the transport's buffer when the fan-out takes the socket over.
         transport.set_write_buffer_limits(0)
         self._fd: int = transport.get_extra_info("socket").fileno()
@@ -167,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         data = self._session.data_to_send()
-        if not data:
+        if not data or self._transport.is_closing():
             return
         if self._player:
             self._fanout.control(self._player, data)

@@ -5,11 +5,13 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import uvloop
+
 TIMEOUT_S = 10
 
 
 def asynctest(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run it on a loop of its own; what its callbacks raise fails it too."""
+    """Run it on a loop of its own, as a node has; what its callbacks raise fails it too."""
 
     async def watched(*args: Any, **kwargs: Any) -> None:
         raised: list[BaseException] = []
@@ -23,7 +25,7 @@ def asynctest(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(watched(*args, **kwargs))
+        uvloop.run(watched(*args, **kwargs))
 
     return run
 

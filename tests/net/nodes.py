@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from unittest import mock
 
+import zmq
+
 from mesh import config
 from mesh.gossip import membership
 from mesh.media import flv
@@ -119,6 +121,14 @@ async def written(node: Node, key: str, count: int) -> None:
     await until(lambda: (stream := node.streams.get(key)) and stream.publication.leader.frames >= count)
 
 
+async def keepsakes() -> None:
+    """Let libraries take what they keep: pyzmq its collector, libuv a descriptor with a loop's first listener."""
+    zmq.Frame(bytes(1 << 20), copy=False)
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, HOST, 0)
+    server.close()
+    await server.wait_closed()
+
+
 def footprint() -> tuple[int, int]:
     """How many descriptors and tasks this process has."""
     return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
@@ -179,7 +189,8 @@ class Client:
         return client
 
     def send(self, data: bytes) -> None:
-        self.writer.write(data)
+        if not self.writer.is_closing():
+            self.writer.write(data)
 
     async def head(self) -> str:
         """The head of a response."""

@@ -7,7 +7,7 @@ from unittest import mock
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, web
 
 from mesh.media import flv
 from mesh.node import Node
@@ -445,12 +445,26 @@ async def test_however_a_publisher_leaves_nothing_of_him_stays(tmp_path: Path, l
         await until(lambda: footprint() == before)
 
 
+class Unread:
+    """A transport of which the client has not read everything."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def get_write_buffer_size(self) -> int:
+        return 1
+
+
 @asynctest
 async def test_no_stream_is_sent_into_a_response_that_has_not_been_read(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a") as (a,):
         await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
         await written(a, "live/x", 8)
-        with mock.patch("asyncio.selector_events._SelectorTransport.get_write_buffer_size", return_value=1):
+        real = web.BaseRequest.transport.fget
+        with mock.patch("aiohttp.web.BaseRequest.transport", property(lambda request: Unread(real(request)))):
             assert await refusal(a, "GET /live/x.flv") == (
                 400,
                 "the response to the request before this one has not been read",
