@@ -151,8 +151,10 @@ class Suspicion:
             doubt.refusers.add(peer.id)
             self._judge_refusal(subject, doubt, now)
         elif age > 1000 * FRESH_PERIODS * subject.pulse.period:
-            if doubt is None:
+            if doubt is None or doubt.step is Step.UNREACHABLE:
                 self._verify(subject, now)
+            if doubt := self._doubts.get(subject.id):
+                doubt.stale.add(peer.id)  # who accuses it has not heard it either
         elif isinstance(accusation, Suspect) and not subject.refuses:
             self._roster.send(peer, Age(accusation.id, age, False))
 

@@ -244,6 +244,27 @@ def test_the_accused_gives_its_accuser_a_sign():
     assert [to for to, _ in company.sent()] == [address(1)]
 
 
+def test_who_accuses_one_that_we_doubt_too_need_not_answer_for_it():
+    company = Company(*range(1, 6))
+    silence(company, 1, *range(2, 6))
+    for accuser in (2, 3):
+        company.say(accuser, Suspect(ID[1]))
+    company.wait(0.4, *range(2, 6))
+    assert company.status(1) is SUSPECT
+
+
+def test_one_that_only_we_do_not_hear_is_looked_for_at_once_when_others_accuse_it():
+    company = Company(*range(1, 6))
+    silence(company, 1, *range(2, 6))
+    company.say(2, Age(ID[1], 100, False))
+    assert company.status(1) is UNREACHABLE
+    company.sent()
+    company.say(3, Dead(ID[1]))
+    assert len(asked(company)) == 3
+    company.say(2, Age(ID[1], 100, False))
+    assert company.status(1) is UNREACHABLE
+
+
 def test_who_has_left_is_doubted_by_nobody():
     company = Company(1, 2, 3)
     silence(company, 1, 2, 3)
