@@ -45,6 +45,7 @@ class Search:
     def __init__(self, request: Request, tables: Tables, judge: Judge, random: Random, here: Candidate) -> None:
         self.found = [here]
         self._request, self._tables, self._judge, self._random = request, tables, judge, random
+        self._stream = rank(request.stream)
 
     def run(self) -> None:
         """Look at as few as will do."""
@@ -64,7 +65,7 @@ class Search:
         having = (node for node in turned(ring, point) if node in roles)
         self.found.extend(islice(self._judge.able(having), EACH))
         if self._best() > bound + self._judge.weights.get("stream", 0.0):
-            lacking = (node for node in turned(ring, rank(self._request.stream)) if node not in roles)
+            lacking = (node for node in turned(ring, self._stream) if node not in roles)
             self.found.extend(islice(self._judge.able(lacking), EACH))
 
     def _best(self) -> float:
