@@ -285,7 +285,8 @@ class Membership:
     def _beat(self, peer: Peer, beat: Beat, now: float) -> None:
         check_beat(beat)
         least, most = PERIODS
-        if peer.pulse.beat(beat.seq, min(max(beat.period_ms / 1000, least), most), now):
+        period = min(max(beat.period_ms / 1000, least), most)
+        if peer.pulse.beat(beat.seq, period, now, self._suspicion.excuses(now)):
             self._roster.beat(peer, beat, now)
             self._sync.beat(peer, beat.version, beat.digest, now)
 

@@ -38,10 +38,16 @@ class Pulse:
         wanted = self._mean + 6 * self._deviation
         return max(NORMAL_PERIODS * self.period, min(wanted, MOST_PERIODS * self.period))
 
-    def beat(self, seq: int, period: float, now: float) -> bool:
-        """Take a beat; False for one that is older than the last."""
+    def beat(self, seq: int, period: float, now: float, excused: bool = False) -> bool:
+        """Take a beat; False for one that is older than the last.
+
+        One is `excused` that tells nothing of its sender's regularity, because it waited for us.
+        """
         if seq <= self.seq:
             return False
+        if excused:
+            self.seq, self.period, self.beat_at = seq, period, now
+            return True
         missed = seq - self.seq - 1 if self.seq >= 0 else 0
         interval = now - self.beat_at
         late = interval > 1.1 * period + LATE

@@ -83,6 +83,10 @@ class Suspicion:
         """Whether there is anything against this peer."""
         return id in self._doubts
 
+    def excuses(self, now: float) -> bool:
+        """Whether we were late ourselves just now, so that others seem less regular than they are."""
+        return now < self._grace
+
     def heard(self, peer: Peer, now: float) -> None:
         """A sign of a peer's own: whatever was held against it is void.
 

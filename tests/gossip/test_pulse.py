@@ -72,3 +72,15 @@ def test_a_clock_that_is_slow_or_was_stopped_does_not_make_every_beat_late():
     assert slow.sent == second
     stopped.date(5.0, 3600.0)
     assert stopped.sent == 3600.0 - REPEATED_S
+
+
+def test_beats_that_waited_for_us_do_not_make_their_sender_irregular():
+    stopped, pulse = Pulse(0.0), Pulse(0.0)
+    for each in (stopped, pulse):
+        beats(each, 20)
+    for seq in range(21, 27):  # all that gathered in three seconds
+        assert stopped.beat(seq, 0.5, 13.0)
+        assert pulse.beat(seq, 0.5, 13.0, excused=True)
+    assert (stopped.patience, pulse.patience) == (1.8, 1.5)
+    assert not pulse.beat(26, 0.5, 13.1, excused=True)
+    assert pulse.beat_at == 13.0
