@@ -18,12 +18,12 @@ from mesh.gossip.allowance import Allowance
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
 from mesh.net.api import Api
-from mesh.net.descriptor import raise_limit
+from mesh.net.descriptor import raise_limit, shortage
 from mesh.net.doctor import Doctor
 from mesh.net.drain import Drain
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
-from mesh.net.health import HTTP, RTMP, Check, Health, answers, descriptors, disk, passes
+from mesh.net.health import HTTP, RTMP, Check, Health, answers, disk, passes
 from mesh.net.http import Media, runner
 from mesh.net.keeping import Keeping
 from mesh.net.listen import BACKLOG, listen, port_of
@@ -181,7 +181,7 @@ class Node:
         """Of what this node may fall ill, and of what it may have too little."""
         listeners = answers("rtmp.listen", rtmp, RTMP), answers("http.listen", http, HTTP)
         waiting = passes(lambda: self.fanout.full, self.config.egress.pass_max_ms)
-        return [disk(self._state.directory), *listeners], [descriptors, waiting]
+        return [disk(self._state.directory), *listeners], [shortage, waiting]
 
     def _unready(self) -> str:
         if self.gossip.tables.members[self.gossip.id].status is Status.DRAINING:

@@ -10,6 +10,7 @@ VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", 
 """Interfaces whose addresses mean something on this host only."""
 LOOPBACK = "lo"
 _last: list[str] = []
+"""What was found when this host's interfaces were last looked at."""
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 

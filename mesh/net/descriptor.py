@@ -29,7 +29,7 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def shortage() -> str:
+async def shortage() -> str:
     """How many are in use, where they are too many for anybody to be sent here; empty where they are not."""
     limit, most = _limits()
     try:

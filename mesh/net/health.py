@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from mesh.gossip.message import MOST_ILL
-from mesh.net import descriptor
 
 log = logging.getLogger("mesh.health")
 
@@ -86,11 +85,6 @@ def disk(directory: Path) -> Check:
         return "disk of node.data_dir is full" if no_room else ""
 
     return check
-
-
-async def descriptors() -> str:
-    """Whether this process may open more files and sockets."""
-    return descriptor.shortage()
 
 
 def answers(key: str, listener: socket.socket, hello: bytes) -> Check:

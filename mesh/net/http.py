@@ -160,8 +160,8 @@ class Media:
         return placed
 
     def _ask(self, request: web.Request, key: str, action: Action, proto: str) -> Request:
-        assert request.transport
-        check(request.transport.get_extra_info("socket").fileno())
+        if request.transport:
+            check(request.transport.get_extra_info("socket").fileno())
         # The peer's own address, whatever X-Forwarded-For says: anyone can write that, and behind a proxy the media
         # goes to the proxy too, so that its zone is the one that counts.
         return ask(key, action, proto, query_of(request), self._streams.balance.zone_of(request.remote or ""))

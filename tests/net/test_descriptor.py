@@ -11,6 +11,7 @@ import pytest
 
 from mesh.errors import NoRoom
 from mesh.net.descriptor import LEAST_SPARE, MOST, check, complain, duplicate, raise_limit, shortage
+from tests.net.asynctest import asynctest
 
 Use = Callable[[int], int]
 
@@ -38,9 +39,10 @@ def transport(sock: socket.socket) -> Any:
 
 
 def test_a_process_is_out_of_descriptors_before_it_has_none(use: Use) -> None:
-    assert shortage() == ""
+    assert asyncio.run(shortage()) == ""
     limit = use(LEAST_SPARE - 1)
-    assert shortage().startswith("out of file descriptors: ") and shortage().endswith(f" of {limit}")
+    says = asyncio.run(shortage())
+    assert says.startswith("out of file descriptors: ") and says.endswith(f" of {limit}")
     os.close(os.dup(0))
 
 
@@ -57,12 +59,13 @@ def test_clients_get_all_but_the_last(use: Use) -> None:
         check(limit - 1)
 
 
-def test_where_there_is_none_at_all_a_client_is_told_so(use: Use) -> None:
+@asynctest
+async def test_where_there_is_none_at_all_a_client_is_told_so(use: Use) -> None:
     with socket.socket() as sock:
         use(0)
         with pytest.raises(NoRoom, match="out of file descriptors: Too many open files"):
             duplicate(transport(sock))
-        assert "out of file descriptors" in shortage()
+        assert "out of file descriptors" in await shortage()
 
 
 def test_a_node_takes_as_many_descriptors_as_it_may() -> None:
