@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from mesh.balance.candidate import Candidate, Judge, weights
+from mesh.balance.candidate import Candidate, Judge
 from mesh.balance.load import Limits, full
 from mesh.balance.request import Action, Request
 from mesh.balance.room import Rooms
@@ -63,12 +63,11 @@ def place(
         return Refuse(404, (f"no node has {request.stream}",))
     if not config.redirect:
         request = replace(request, redirect=False)
-    candidates = _candidates(request, tables, config, rooms, random, now)
+    weighed, candidates = _candidates(request, tables, config, rooms, random, now)
     able = [candidate for candidate in candidates if not candidate.lost]
     asked = tables.display_name(tables.me)
     if not able:
         return Refuse(503, (f"no node can take it: {asked} {candidates[0].lost}",), tuple(candidates))
-    weighed = weights(config, request.action)
     best = _choose(able, weighed, config, bool(request.sid))
     # Why each of the others lost takes as long as the choice itself, and nobody reads it.
     shown = candidates if request.explain else candidates[:1]
@@ -95,8 +94,8 @@ def _publishing(stream: str, tables: Tables) -> str:
 
 def _candidates(
     request: Request, tables: Tables, config: BalanceConfig, rooms: Rooms, random: Random, now: float
-) -> list[Candidate]:
-    """The nodes to choose from, the asked one first."""
+) -> tuple[Mapping[str, float], list[Candidate]]:
+    """What the terms of their scores count for, and the nodes to choose from, the asked one first."""
     for resort in range(len(rooms.resorts)):
         judge = Judge(request, tables, config, rooms, random, now, resort)
         candidates = shortlist(request, tables, judge, random)
@@ -104,7 +103,7 @@ def _candidates(
             break
         if request.tied and _others(tables, config.limits):
             break
-    return [*map(judge.explained, candidates)] if request.explain else candidates
+    return judge.weights, [*map(judge.explained, candidates)] if request.explain else candidates
 
 
 def _others(tables: Tables, limits: Limits) -> bool:
