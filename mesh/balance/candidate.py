@@ -108,15 +108,19 @@ class Judge:
 
     def able(self, nodes: Iterable[str]) -> Iterator[Candidate]:
         """Those of these nodes that can take the client."""
+        explain, full = self._request.explain, len(self._rooms.resorts)
         for member, resort in self._rooms.resorts_of(nodes, self._tables.members):
-            if resort <= self._resort or member.card.id == self._tables.me:
+            if resort == full and not explain:
+                continue  # quickly, for there may be a thousand of these
+            here = member.card.id == self._tables.me
+            if resort <= self._resort or here:
                 load = self._inflight.load(member, self._now)
                 if not self._lost(member, load):
                     yield self._weighed(member, load)
                     continue
-            elif resort < len(self._rooms.resorts):
+            elif resort < full:
                 self.relents = True
-            if self._request.explain and len(self.lost) < SHOWN and member.card.id != self._tables.me:
+            if explain and len(self.lost) < SHOWN and not here:
                 self.lost.append(self(member))
 
     def explained(self, candidate: Candidate) -> Candidate:
