@@ -108,20 +108,21 @@ class Judge:
 
     def able(self, nodes: Iterable[str]) -> Iterator[Candidate]:
         """Those of these nodes that can take the client."""
-        explain, full = self._request.explain, len(self._rooms.resorts)
         for member, resort in self._rooms.resorts_of(nodes, self._tables.members):
-            if resort == full and not explain:
-                continue  # quickly, for there may be a thousand of these
             here = member.card.id == self._tables.me
             if resort <= self._resort or here:
                 load = self._inflight.load(member, self._now)
                 if not self._lost(member, load):
                     yield self._weighed(member, load)
                     continue
-            elif resort < full:
+            elif resort < len(self._rooms.resorts):
                 self.relents = True
-            if explain and len(self.lost) < SHOWN and not here:
+            if self._request.explain and len(self.lost) < SHOWN and not here:
                 self.lost.append(self(member))
+
+    def passes_over(self, zone: str) -> bool:
+        """Whether nobody there needs to be looked at: all are full, and nobody wants to know by what."""
+        return not self._request.explain and self._rooms.full(zone, self._tables)
 
     def explained(self, candidate: Candidate) -> Candidate:
         """One that cannot take the client, with what its score would be made of."""

@@ -1,6 +1,7 @@
 """Rooms: how far each node must be driven to take another client, found out once for each of its reports.
 
-When a whole mesh is full, every client asks about every node; what a report says need not be read again for each.
+When a whole mesh is full, every client asks about every node; what reports say need not be read again for each, nor for
+each node of a zone where nothing is new.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from mesh.balance.inflight import InFlight
 from mesh.balance.load import Limits, lack
 from mesh.config.weight import LIMITS
 from mesh.gossip.member import Load, Member
+from mesh.gossip.tables import Tables
 
 RESERVE = 0.05
 """The share of its room that a node keeps for those who ask it: the others know a second late how full it is."""
@@ -28,6 +30,17 @@ class Rooms:
         self.resorts = (reserved, False), (limits, False), (limits, True)
         """The limits, and whether nodes that are ill take clients: the next only if nobody else is left."""
         self._known: dict[str, tuple[Load, int]] = {}
+        self._full: dict[str, tuple[int, bool]] = {}
+        """By zone, as of when it was looked at."""
+
+    def full(self, zone: str, tables: Tables) -> bool:
+        """Whether no node of this zone takes anybody, as any resort."""
+        written, (seen, full) = tables.written[zone], self._full.get(zone, (-1, False))
+        if seen != written:
+            resorts = (resort for _, resort in self.resorts_of(tables.zones.get(zone, ()), tables.members))
+            full = all(resort == len(self.resorts) for resort in resorts)
+            self._full[zone] = written, full
+        return full
 
     def resorts_of(self, nodes: Iterable[str], members: Mapping[str, Member]) -> Iterator[tuple[Member, int]]:
         """Each of these nodes, and the first resort as which it takes clients of others; beyond the last if as none.

@@ -62,6 +62,8 @@ class Search:
         """At a few of this zone that have the stream, and a few that have not."""
         ring, roles, sid = self._tables.zones.get(zone, ()), self._judge.roles, self._request.sid
         point = rank(sid) if sid or not ring else self._random.choice(ring)
+        if self._judge.passes_over(zone):
+            return  # after the draw, so that what is explained is what was decided
         having = (node for node in turned(ring, point) if node in roles)
         self.found.extend(islice(self._judge.able(having), EACH))
         if self._best() > bound + self._judge.weights.get("stream", 0.0):

@@ -5,6 +5,7 @@ and what belongs to members that are dead or left is held back, because they may
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from mesh.gossip.member import Lead, LeadState, Member, Replica
@@ -19,6 +20,8 @@ class Tables:
 
     def __init__(self, me: str, members: Iterable[Member] = (), entries: Iterable[Lead | Replica] = ()) -> None:
         self.me = me
+        self.written: Counter[str] = Counter()
+        """How often members of each zone were written: who has summed one up knows by this when to do it again."""
         self._members: dict[str, Member] = {}
         self._zones: dict[str, list[str]] = {}
         self._names: dict[str, str] | None = None
@@ -80,6 +83,7 @@ class Tables:
     def set_member(self, member: Member) -> None:
         """Write or replace a member."""
         old = self._members.get(member.card.id)
+        self.written[member.card.zone] += 1
         if old and old.card is member.card and old.status is member.status and old.born == member.born:
             self._members[member.card.id] = member  # its load, with every heartbeat
             return
@@ -114,6 +118,7 @@ class Tables:
     def _leave_zone(self, id: str) -> None:
         if member := self._members.get(id):
             zone = self._zones[member.zone]
+            self.written[member.zone] += 1
             del zone[bisect_left(zone, id)]
             if not zone:
                 del self._zones[member.zone]

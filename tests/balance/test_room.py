@@ -8,6 +8,7 @@ from mesh.balance.load import lack
 from mesh.balance.room import MANY, RESERVE, Rooms
 from mesh.config.weight import LIMITS
 from mesh.gossip.member import Load
+from mesh.gossip.tables import Tables
 from tests.balance.fleet import LOADS, node
 
 ROOMY, CROWDED, FULL = (Load(tx_bps=sends, capacity_bps=1000) for sends in (100, 880, 900))
@@ -45,6 +46,24 @@ def test_a_new_report_counts_at_once():
         [0, 3],
         [3, 1],
     ]
+
+
+def test_a_zone_is_full_until_one_of_its_nodes_has_room_or_leaves_it():
+    rooms, tables = (
+        Rooms(),
+        Tables("", [node(1, "fra", load=FULL), node(2, "fra", load=FULL), node(3, "lon", load=ILL)]),
+    )
+    assert [rooms.full(zone, tables) for zone in ("fra", "lon", "ams")] == [True, False, True]
+    tables.set_member(node(2, "fra", load=CROWDED))
+    assert not rooms.full("fra", tables)
+    tables.set_member(node(2, "fra", load=FULL))
+    assert rooms.full("fra", tables)
+    tables.set_member(node(4, "fra", load=ROOMY))
+    assert not rooms.full("fra", tables)
+    tables.forget_member(node(4).id)
+    assert rooms.full("fra", tables)
+    tables.set_member(node(3, "fra", load=ILL))
+    assert [rooms.full(zone, tables) for zone in ("fra", "lon")] == [False, True]
 
 
 def test_nodes_that_come_and_go_are_not_remembered_for_ever():
