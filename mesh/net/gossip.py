@@ -120,6 +120,7 @@ class Gossip:
         self._running.cancel()
         self._membership.leave(self._now())
         self._flush()
+        self._flushing = True  # nothing leaves any more
         self._remember()
         self._alarm.cancel()
         self._wires.close()

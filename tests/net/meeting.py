@@ -60,13 +60,17 @@ class Meeting:
         gossip._flushing = True  # nothing leaves any more
         gossip._wires.close()
         gossip._state.close()
-        self.contexts.pop(gossip).destroy(linger=0)
+        await self._end(gossip)
 
     async def stop(self, gossip: Gossip) -> None:
         """End a node as it should."""
         self.gossips.remove(gossip)
         await gossip.stop()
-        self.contexts.pop(gossip).destroy(linger=0)
+        await self._end(gossip)
+
+    async def _end(self, gossip: Gossip) -> None:
+        """In a thread: while this loop waited for it, all would be late, and distrust themselves."""
+        await asyncio.to_thread(self.contexts.pop(gossip).destroy, linger=0)
 
 
 @asynccontextmanager

@@ -209,3 +209,12 @@ async def test_a_mesh_goes_over_to_another_secret_in_three_rolling_restarts(tmp_
             await place.stop(b)
             b = await place.start("b", seeds=[a], secret=secret)
             await place.met(a, b)
+
+
+@asynctest
+async def test_a_node_that_has_stopped_is_woken_by_nothing(tmp_path):
+    async with meeting(tmp_path) as place:
+        a, *_ = await place.three()
+        await place.stop(a)
+        a._dial([Address("127.0.0.1", 1)])
+        assert a._alarm._handle is None
