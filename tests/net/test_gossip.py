@@ -4,6 +4,7 @@ import logging
 import pytest
 import zmq
 
+from mesh.config import Address
 from mesh.control.message import Ask
 from mesh.errors import ConfigError
 from mesh.gossip.event import LeadChanged, MemberChanged, Superseded
