@@ -17,7 +17,7 @@ RESERVE = 0.05
 FILLED = ("bandwidth", "players")
 """The limits that clients fill."""
 MANY = 4096
-"""Nodes that are remembered, until so many have come and gone."""
+"""Nodes and zones that are remembered, until so many have come and gone."""
 
 
 class Rooms:
@@ -35,8 +35,10 @@ class Rooms:
 
     def full(self, zone: str, tables: Tables) -> bool:
         """Whether no node of this zone takes anybody, as any resort."""
-        written, (seen, full) = tables.written[zone], self._full.get(zone, (-1, False))
+        written, (seen, full) = tables.written.get(zone, 0), self._full.get(zone, (-1, False))
         if seen != written:
+            if len(self._full) >= MANY:
+                self._full.clear()
             resorts = (resort for _, resort in self.resorts_of(tables.zones.get(zone, ()), tables.members))
             full = all(resort == len(self.resorts) for resort in resorts)
             self._full[zone] = written, full

@@ -5,8 +5,8 @@ and what belongs to members that are dead or left is held back, because they may
 """
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 
 from mesh.gossip.member import Lead, LeadState, Member, Replica
 
@@ -20,8 +20,9 @@ class Tables:
 
     def __init__(self, me: str, members: Iterable[Member] = (), entries: Iterable[Lead | Replica] = ()) -> None:
         self.me = me
-        self.written: Counter[str] = Counter()
-        """How often members of each zone were written: who has summed one up knows by this when to do it again."""
+        self.written: dict[str, int] = {}
+        """Grows when a member of a zone is written: who has summed one up knows by this when to do it again."""
+        self._writes = count(1)
         self._members: dict[str, Member] = {}
         self._zones: dict[str, list[str]] = {}
         self._names: dict[str, str] | None = None
@@ -83,7 +84,7 @@ class Tables:
     def set_member(self, member: Member) -> None:
         """Write or replace a member."""
         old = self._members.get(member.card.id)
-        self.written[member.card.zone] += 1
+        self.written[member.card.zone] = next(self._writes)
         if old and old.card is member.card and old.status is member.status and old.born == member.born:
             self._members[member.card.id] = member  # its load, with every heartbeat
             return
@@ -118,10 +119,10 @@ class Tables:
     def _leave_zone(self, id: str) -> None:
         if member := self._members.get(id):
             zone = self._zones[member.zone]
-            self.written[member.zone] += 1
+            self.written[member.zone] = next(self._writes)
             del zone[bisect_left(zone, id)]
             if not zone:
-                del self._zones[member.zone]
+                del self._zones[member.zone], self.written[member.zone]
 
     def _living(self, node: str) -> bool:
         member = self._members.get(node)

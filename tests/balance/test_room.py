@@ -64,6 +64,9 @@ def test_a_zone_is_full_until_one_of_its_nodes_has_room_or_leaves_it():
     assert rooms.full("fra", tables)
     tables.set_member(node(3, "fra", load=ILL))
     assert [rooms.full(zone, tables) for zone in ("fra", "lon")] == [False, True]
+    for number in (1, 2, 3):
+        tables.forget_member(node(number).id)
+    assert tables.written == {}
 
 
 def test_nodes_that_come_and_go_are_not_remembered_for_ever():
