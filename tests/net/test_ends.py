@@ -56,4 +56,5 @@ async def test_who_does_not_answer_is_not_waited_for_for_long_and_nonsense_is_ig
         a.gossip.on(AskEnd, answer)
         began = asyncio.get_running_loop().time()
         assert await b.streams._claims.ends("live/x") == {}
-        assert nonces and asyncio.get_running_loop().time() - began >= ANSWER_S
+        # The loop counts whole milliseconds: its timers may come one early.
+        assert nonces and asyncio.get_running_loop().time() - began > ANSWER_S - 0.002
