@@ -96,8 +96,13 @@ class Roster:
         self.tables = Tables(card.id, [Member(card, Status.JOINING, links=self.links, born=now)])
         self._overlay = overlay
         self._entries: dict[str, dict[str, Lead | Replica]] = {card.id: {}}
-        self._digest: int | None = None
+        self._digest = 0
+        self._marks: dict[str, int] = {}
+        """What each living member adds to the digest."""
+        self._unmarked = {card.id}
+        """Members of whom this may have changed."""
         self._living: list[Peer] | None = None
+        self._heard: set[str] | None = None
 
     @property
     def me(self) -> Member:
@@ -139,6 +144,7 @@ class Roster:
         peer = Peer(member, Copy(card.boot), Pulse(now), Allowance(*QUESTIONS, now))
         peer.subscribed = old.subscribed if old else None
         self.peers[card.id] = peer
+        self._living = self._heard = None
         self._entries[card.id] = {}
         self._set(peer.member)
         return peer
@@ -152,8 +158,10 @@ class Roster:
         self._set(peer.member)
         if was_living != peer.living:
             peer.gone = now
+            self._living = self._heard = None
             self._tell_entries(peer.id)
-            self.connect()
+            for other in self.living():
+                self._connect(other)
 
     def set_card(self, peer: Peer, card: Card) -> None:
         """Take a newer card of the same boot; one that has left the address where it answered must answer anew."""
@@ -163,7 +171,7 @@ class Roster:
                 peer.route = None
             peer.member = replace(peer.member, card=card)
             self._set(peer.member)
-            self.connect()
+            self._connect(peer)
 
     def set_route(self, peer: Peer, route: Address) -> None:
         """Remember the address that answered, and listen there."""
@@ -171,7 +179,7 @@ class Roster:
         if peer.member.address != route.host:
             peer.member = replace(peer.member, address=route.host)
             self._set(peer.member)
-        self.connect()
+        self._connect(peer)
 
     def set_me(self, member: Member) -> None:
         """Change what this node says of itself."""
@@ -191,7 +199,7 @@ class Roster:
 
     def show(self, origin: str, changes: list[Change]) -> None:
         """Bring the tables up to date with what an origin changed."""
-        self._digest = None
+        self._unmarked.add(origin)
         for key, _, value in changes:
             new = None if value is None else decode_entry(origin, key, value)
             if isinstance(new, Card):
@@ -210,20 +218,15 @@ class Roster:
 
     def digest(self) -> int:
         """Equal at two nodes that hold the same of everyone living."""
-        if self._digest is None:
-            self._digest = _mark(self.card.id, self.card.boot, self.ledger.version)
-            for peer in self.living():
-                self._digest ^= _mark(peer.id, peer.copy.boot, peer.copy.version)
+        while self._unmarked:
+            id = self._unmarked.pop()
+            self._digest ^= self._marks.pop(id, 0)
+            if id == self.card.id:
+                self._marks[id] = _mark(id, self.card.boot, self.ledger.version)
+            elif (peer := self.peers.get(id)) and peer.living:
+                self._marks[id] = _mark(id, peer.copy.boot, peer.copy.version)
+            self._digest ^= self._marks.get(id, 0)
         return self._digest
-
-    def connect(self) -> None:
-        """Subscribe to those peers whom the overlay wants heard, and to the dead for a while."""
-        self._digest = None
-        heard = {*self._overlay.neighbours([peer.id for peer in self.living()])}
-        for peer in self.living():
-            if peer.route:
-                address = Address(peer.route.host, peer.member.card.gossip)
-                self._subscribe(peer, address if peer.id in heard else None)
 
     def tick(self, now: float) -> None:
         """Let go of those who are gone."""
@@ -232,6 +235,14 @@ class Roster:
                 self._forget(peer)
             elif peer.member.status is Status.LEFT or now > peer.gone + UNSUBSCRIBE_S:
                 self._subscribe(peer, None)
+
+    def _connect(self, peer: Peer) -> None:
+        """Subscribe to a living peer where it answered, if the overlay wants it heard; to the dead for a while."""
+        if self._heard is None:
+            self._heard = {*self._overlay.neighbours([peer.id for peer in self.living()])}
+        if peer.route and peer.living:
+            address = Address(peer.route.host, peer.member.card.gossip)
+            self._subscribe(peer, address if peer.id in self._heard else None)
 
     def _subscribe(self, peer: Peer, address: Address | None) -> None:
         if address == peer.subscribed:
@@ -243,7 +254,7 @@ class Roster:
             self.outbox.tell(Subscribe(address))
 
     def _set(self, member: Member) -> None:
-        self._digest = self._living = None
+        self._unmarked.add(member.id)
         old = self.tables.members.get(member.id)
         self.tables.set_member(member)
         self.outbox.tell(MemberChanged(member.id, old, member))
@@ -252,7 +263,7 @@ class Roster:
         self._subscribe(peer, None)
         self.show(peer.id, [(key, 0, None) for key in peer.copy.entries])
         del self.peers[peer.id], self._entries[peer.id]
-        self._living = None
+        self._living = self._heard = None
         for links in (self.links, *(other.links for other in self.peers.values())):
             links.pop(peer.id, None)
         self.tables.forget_member(peer.id)

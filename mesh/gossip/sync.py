@@ -90,8 +90,7 @@ class Synchronization:
             self.pull(peer, now)
             return
         peer.pull_at = now
-        if changes:
-            self._roster.show(peer.id, changes)
+        self._roster.show(peer.id, changes)
 
     def snap(self, peer: Peer, snap: Snap, now: float) -> None:
         """All that an origin says, or a part of it. Raises `WireError`."""
