@@ -1,6 +1,5 @@
 """Commands: what tools/sim does."""
 
-import gc
 import os
 import statistics
 import sys
@@ -23,7 +22,7 @@ from tests.sim.detection import DEATHS, DETECTORS, Detection, deaths
 from tests.sim.placing import place
 from tests.sim.property import PROPERTIES, Failed, try_out
 from tests.sim.stalls import CELLS, LASTS_S, SIZE, FalseDeaths, Stalls, false_deaths
-from tests.sim.world import World
+from tests.sim.world import World, collect_seldom
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -163,8 +162,7 @@ def list_properties() -> None:
 
 def each(measure: Callable[[S], T], seeds: Sequence[S], title: str) -> Iterator[T]:
     """The results of these seeds, computed on all cores."""
-    # A world is large and short-lived: looking for garbage all the time would take a third of it.
-    with ProcessPoolExecutor(os.cpu_count(), initializer=gc.set_threshold, initargs=(100_000,)) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=collect_seldom) as pool:
         results = pool.map(measure, seeds)
         yield from track(results, title, len(seeds), console=Console(stderr=True), transient=True)
 

@@ -1,16 +1,17 @@
-"""Worlds are large and short-lived: collecting garbage all the time would take a third of it."""
+"""Garbage is looked for as seldom as tools/sim does."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
 
-THRESHOLD = 100_000
+from tests.sim.world import collect_seldom
 
 
 @pytest.fixture(autouse=True, scope="module")
 def seldom_collected() -> Iterator[None]:
     before = gc.get_threshold()
-    gc.set_threshold(THRESHOLD)
+    collect_seldom()
     yield
     gc.set_threshold(*before)
+    gc.unfreeze()

@@ -3,6 +3,7 @@
 Same seed, same world: its trace hash covers every message that arrived and every event, with their times.
 """
 
+import gc
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -88,6 +89,13 @@ class World(Schedule):
 
     def _note(self, text: str) -> None:
         self.harm.append((self.now, text))
+
+
+def collect_seldom() -> None:
+    """Worlds are large and short-lived: look for garbage once in a while, and only among what is made from now on."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000)
 
 
 def agree(nodes: Iterable[Process]) -> bool:
