@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from mesh.control.reply import optional
+from mesh.gossip.member import Status
 from mesh.media.wire import message
 
 PORTS: Final = ("control", "gossip", "media")
@@ -121,7 +122,7 @@ class Examination:
 
 def diagnose(found: Examination) -> tuple[Suspect, ...]:
     """What to look at, the worst first."""
-    suspects = [*_nobody(found), *_troubles(found), *_seeds(found.seeds), *_peers(found.peers), *_addresses(found)]
+    suspects = [*_nobody(found), *_troubles(found), *_seeds(found), *_peers(found.peers), *_addresses(found)]
     return tuple(dict.fromkeys(suspects))
 
 
@@ -139,18 +140,25 @@ def _troubles(found: Examination) -> Iterator[Suspect]:
         yield Suspect(trouble.suspect, trouble.address, trouble.trouble)
 
 
-def _seeds(seeds: Sequence[Seed]) -> Iterator[Suspect]:
-    for seed in seeds:
+def _seeds(found: Examination) -> Iterator[Suspect]:
+    own = " or ".join(row.address for row in found.addresses if row.port == "control")
+    for seed in found.seeds:
         if not seed.address:
             yield Suspect("name", seed.seed, "this host cannot resolve it")
         elif not seed.node and not seed.trouble:
             yield from _closed(seed.verdict, seed.address, "control")
+            if seed.verdict == Verdict.OPEN:
+                says = f"takes connections but does not answer: is a node there that can reach this one at {own}?"
+                yield Suspect("seed", seed.address, says)
 
 
 def _peers(peers: Sequence[Peer]) -> Iterator[Suspect]:
     for peer in peers:
+        where = f"{peer.node} at {peer.address}"
         for port, verdict in peer.ports.items():
-            yield from _closed(verdict, f"{peer.node} at {peer.address}", port)
+            yield from _closed(verdict, where, port)
+        if peer.status == Status.UNREACHABLE and {*peer.ports.values()} == {Verdict.OPEN}:
+            yield Suspect("advertise", where, "its ports are open, but it is not heard: is it who listens there?")
 
 
 def _closed(verdict: str, where: str, port: str) -> Iterator[Suspect]:

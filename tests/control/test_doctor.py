@@ -56,6 +56,27 @@ CASES = [
         ],
     ),
     (
+        replace(WELL, seeds=(Seed("d", "10.0.0.4:7400", "open"),)),
+        [
+            Suspect(
+                "seed",
+                "10.0.0.4:7400",
+                "takes connections but does not answer: is a node there that can reach this one at "
+                "10.0.0.1:7400 or 172.17.0.1:7400?",
+            )
+        ],
+    ),
+    (
+        replace(WELL, peers=(replace(B, status="unreachable"), C)),
+        [
+            Suspect(
+                "advertise",
+                "b at 10.0.0.2",
+                "its ports are open, but it is not heard: is it who listens there?",
+            )
+        ],
+    ),
+    (
         replace(
             ALONE,
             seeds=(Seed("b", "10.0.0.2:7400", "open", "", HUNG_UP),),

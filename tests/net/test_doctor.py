@@ -61,7 +61,7 @@ async def test_seeds_that_do_not_do_are_named(tmp_path):
         (seeds[1], "refused", ""),
         ("", "", ""),
     ]
-    assert [suspect.suspect for suspect in found.suspects] == ["port", "name"]
+    assert [suspect.suspect for suspect in found.suspects] == ["seed", "port", "name"]
 
 
 @asynctest
