@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -12,7 +13,7 @@ from mesh.net.claim import Claims, goes_before
 from mesh.net.ends import Ends
 from mesh.node import Node
 from mesh.stream.end import End
-from tests.net.asynctest import asynctest, until
+from tests.net.asynctest import TIMEOUT_S, asynctest, until
 from tests.net.nodes import meshed
 
 
@@ -66,9 +67,10 @@ async def test_a_claim_is_seen_by_all_while_it_is_held_and_by_nobody_after_it_fa
 @asynctest
 async def test_a_claimant_who_is_gone_before_it_is_settled_leaves_nothing(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b") as (a, b):
-        waiting = asyncio.create_task(attempt(a, "live/x"))
-        await until(lambda: b.gossip.tables.leads("live/x"))
-        waiting.cancel()
+        with mock.patch.multiple("mesh.net.claim", CLAIM_MIN_S=TIMEOUT_S, CLAIM_MAX_S=TIMEOUT_S):
+            waiting = asyncio.create_task(attempt(a, "live/x"))
+            await until(lambda: b.gossip.tables.leads("live/x"))
+            waiting.cancel()
         await until(lambda: not b.gossip.tables.leads("live/x"))
         assert await attempt(b, "live/x")
 
