@@ -2,11 +2,12 @@
 
 A pass follows each frame at once while passes are short. When they take long, the next one starts no sooner than a
 small multiple of what the last ones took, so it carries more frames: batching grows by itself under load, and delay is
-paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`; players at one offset share the
-same bytes, and a player is a position, the rest of one frame, and the control bytes that wait for its end.
+paid only when CPU needs it. Nine tenths of what is left is the kernel's `send()`.
 
-A player is in one of two states. Level: it has everything, and the next pass serves it. Behind: its socket is full, or
-it is still being handed the window; then the socket's writability serves it, a turn of 128 KiB at a time.
+A player is in one of two states. Level: it has everything, and stands in a row with others at the same offset; the
+next pass hands the same bytes to all of a row, and moves the row. Behind: its socket is full, or it is still being
+handed the window; then it is a position of its own, the rest of one frame, and the control bytes that wait for its end,
+and the socket's writability serves it, a turn of 128 KiB at a time.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ PACE = 2
 """The loop's share: a pass that took t is followed by a pause of PACE times t."""
 TURN_S = 0.010
 """A pass yields to the loop after this long."""
-GROUP = 8
-"""Players who are served between two looks at the clock."""
+ROW = 32
+"""Players at most who stand in a row, and are served between two looks at the clock."""
 EARLY_S = 0.001
 """From when on frames are wanted, before a pass."""
 CAUTION = 4
@@ -38,12 +39,23 @@ MAX_CONTROL = 64 << 10
 """Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
 
 
+class Row:
+    """Players who are level, at one offset."""
+
+    __slots__ = ("offset", "players")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.players: dict[Callable[[bytes], int], Player] = {}
+        """By the `send` of their sockets, so that a pass touches nothing else of them."""
+
+
 class Player:
     """One client's socket, and where it is in the stream."""
 
     __slots__ = (
-        "control", "ended", "farewell", "level", "moved", "offset", "on_close", "rendition", "rest", "send", "skips",
-        "sock",
+        "_offset", "behind", "control", "ended", "farewell", "moved", "on_close", "rendition", "rest", "row", "send",
+        "skips", "sock",
     )  # fmt: skip
 
     def __init__(
@@ -62,13 +74,24 @@ class Player:
         self.rendition = rendition
         self.on_close = on_close
         self.farewell: Callable[[], bytes] | None = farewell
-        self.offset = START
+        self.row: Row | None = None
+        self.behind = False
         self.rest: memoryview | None = None
         self.control = b""
-        self.level: bool | None = None
         self.ended = False
         self.moved = 0.0
         self.skips = 0
+        self._offset = START
+
+    @property
+    def offset(self) -> int:
+        """What it gets next."""
+        return self.row.offset if self.row else self._offset
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        assert not self.row, "who stands in a row moves with it"
+        self._offset = offset
 
 
 class Fanout:
@@ -78,6 +101,7 @@ class Fanout:
         self._egress = egress
         self._player_lag_s = player_lag_s
         self._players: dict[Rendition, set[Player]] = {}
+        self._rows: dict[Rendition, list[Row]] = {}
         self._dirty: dict[Rendition, None] = {}
         self._walk: Iterator[None] | None = None
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
@@ -123,9 +147,7 @@ class Fanout:
             del self._players[player.rendition]
             self._dirty.pop(player.rendition, None)
             player.rendition.forget()
-        if not player.level:
-            self._loop.remove_writer(player.sock.fileno())
-        player.level = None
+        self._step_out(player)
         player.sock.close()
         player.on_close(reason)
 
@@ -134,14 +156,14 @@ class Fanout:
         player.control += data
         if len(player.control) > MAX_CONTROL:
             self.remove(player, f"left {len(player.control)} bytes of answers unread")
-        if player.level:
+        if player.row:
             self._serve(player)
 
     def end(self, rendition: Rendition) -> None:
         """The stream is over: its players get what they have not got yet, a farewell, and are closed."""
         for player in list(self._players.get(rendition, ())):
             player.ended = True
-            if player.level:
+            if player.row:
                 self._serve(player)
 
     def advanced(self, rendition: Rendition) -> None:
@@ -158,7 +180,7 @@ class Fanout:
         while True:
             await tick(SWEEP_S)
             deadline = monotonic() - self._player_lag_s
-            stuck = [p for players in self._players.values() for p in players if not p.level and p.moved < deadline]
+            stuck = [p for players in self._players.values() for p in players if p.behind and p.moved < deadline]
             for player in stuck:
                 self.remove(player, f"took no byte for {self._player_lag_s:g} s")
 
@@ -193,42 +215,43 @@ class Fanout:
 
     def _steps(self, dirty: dict[Rendition, None]) -> Iterator[None]:
         for rendition in dirty:
-            players = list(self._players.get(rendition, ()))
-            for first in range(0, len(players), GROUP):
-                self._serve_level(rendition, players[first : first + GROUP])
+            for row in list(self._rows.get(rendition, ())):
+                piece = rendition.piece(row.offset)
+                if piece and piece.last and not piece.skipped:
+                    self._serve_row(row, piece)
+                elif piece:
+                    for player in [*row.players.values()]:
+                        self._serve(player)
                 yield
 
-    def _serve_level(self, rendition: Rendition, players: list[Player]) -> None:
-        """The hot loop: whoever is level has nothing left to send but the piece that all of them share."""
-        piece, offset, total = None, -1, 0  # where nobody is
-        for player in players:
-            if not player.level:
-                continue
-            if player.offset != offset:
-                offset = player.offset
-                piece = rendition.piece(offset)
-                if piece:
-                    data, size, end, plain = piece.data, len(piece.data), piece.end, piece.last and not piece.skipped
-            if piece is None:
-                continue
+    def _serve_row(self, row: Row, piece: Piece) -> None:
+        """The hot loop: whoever is level has nothing left to send but the piece that all of the row share."""
+        data, size = piece.data, len(piece.data)
+        rest: list[tuple[Player, int | OSError]] = []
+        for send in row.players:
             try:
-                sent = player.send(data)
-            except BlockingIOError:
-                self._settle(player, False)
+                if (sent := send(data)) != size:
+                    rest.append((row.players[send], sent))
             except OSError as error:
-                self.remove(player, error.strerror or str(error))
-            else:
-                if sent == size and plain:
-                    player.offset = end
-                    total += sent
-                elif not self._sent(player, piece, sent):
-                    self._settle(player, False)
-        self.sent += total
+                rest.append((row.players[send], error))
+        self.sent += size * (len(row.players) - len(rest))
+        start, row.offset = row.offset, piece.end
+        for player, outcome in rest:
+            self._step_out(player)
+            player.offset = start
+            if isinstance(outcome, int):
+                self._sent(player, piece, outcome)
+            elif not isinstance(outcome, BlockingIOError):
+                self.remove(player, outcome.strerror or str(outcome))
+                continue
+            self._settle(player, False)
 
     def _serve(self, player: Player) -> None:
         """Hand a player one turn, and decide in which state that leaves it."""
-        if not player.level:
+        if player.behind:
             player.moved = monotonic()
+        else:
+            self._step_out(player)
         try:
             level = self._send(player)
             if level and player.ended and player.farewell:
@@ -244,13 +267,39 @@ class Fanout:
 
     def _settle(self, player: Player, level: bool) -> None:
         """Have the next pass serve a player who is level, and the writability of his socket one who is behind."""
-        if level is not player.level and player.sock.fileno() >= 0:
-            player.level = level
+        if player.sock.fileno() < 0:
+            return
+        if level:
+            self._step_out(player)
+            self._line_up(player)
+        elif not player.behind:
+            player.behind = True
             player.moved = monotonic()
-            if level:
-                self._loop.remove_writer(player.sock.fileno())
-            else:
-                self._loop.add_writer(player.sock.fileno(), self._serve, player)
+            self._loop.add_writer(player.sock.fileno(), self._serve, player)
+
+    def _line_up(self, player: Player) -> None:
+        """Put a player who is level with the others at his offset."""
+        rows = self._rows.setdefault(player.rendition, [])
+        for row in reversed(rows):
+            if row.offset == player.offset and len(row.players) < ROW:
+                break
+        else:
+            rows.append(row := Row(player.offset))
+        row.players[player.send] = player
+        player.row = row
+
+    def _step_out(self, player: Player) -> None:
+        """Have neither a pass nor his socket's writability serve a player."""
+        if player.behind:
+            player.behind = False
+            self._loop.remove_writer(player.sock.fileno())
+        if row := player.row:
+            player.row, player.offset = None, row.offset
+            del row.players[player.send]
+            if not row.players:
+                self._rows[player.rendition].remove(row)
+                if not self._rows[player.rendition]:
+                    del self._rows[player.rendition]
 
     def _send(self, player: Player) -> bool:
         """Send the rest of a frame, waiting control bytes and one piece; True if nothing is left to send."""
