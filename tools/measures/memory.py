@@ -31,11 +31,11 @@ def players(directory: Path, count: int, runs: int, samples: Samples) -> Iterato
                     yield scheme, str(report["joined"]), f"{(report['after'][2] - before) / count / 1024:.1f}"
 
 
-def churn(directory: Path, minutes: int, samples: Samples) -> Iterator[tuple[str, ...]]:
+def churn(directory: Path, minutes: int, kbps: int, samples: Samples) -> Iterator[tuple[str, ...]]:
     """Resident MiB at the end of each minute, while players of all protocols come and go."""
     with Cluster(directory) as cluster:
         (node,) = cluster.start("a")
-        with publishing(f"{node.rtmp}/{STREAM}"):
+        with publishing(f"{node.rtmp}/{STREAM}", "--kbps", kbps):
             live(node)
             for minute in range(minutes):
                 with ThreadPoolExecutor() as threads:
