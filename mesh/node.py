@@ -25,6 +25,7 @@ from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
 from mesh.net.health import HTTP, RTMP, Check, Health, answers, disk, passes
 from mesh.net.http import Media, runner
+from mesh.net.intake import Intake
 from mesh.net.keeping import Keeping
 from mesh.net.listen import BACKLOG, listen, port_of
 from mesh.net.load import Counts, LoadMeter
@@ -96,7 +97,8 @@ class Node:
         ill, usable = (lambda: self._health.ill), (lambda: self._health.usable)
         self._load = LoadMeter(self._counts, ill, usable, config.node.capacity, self.gossip.carry)
         self.relay = Relay(context, self.gossip, config, self.catalog.get)
-        self._rtmp = Server(self.streams, self.fanout, SystemRandom())
+        self._intake = Intake(lambda: self.fanout.awaits_at)
+        self._rtmp = Server(self.streams, self.fanout, self._intake, SystemRandom())
 
     async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -131,8 +133,9 @@ class Node:
         api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
         orders = Orders(self.gossip, self._obey, random, spawn)
         self._drain = Drain(self.gossip, self.streams, self.relay, self.fanout, orders)
-        routes = [*orders.routes(), *self.keeping.routes(), *api.routes(), *Media(self.streams, self.fanout).routes()]
-        self._http = runner(routes)
+        media = Media(self.streams, self.fanout, self._intake)
+        self._http = runner([*orders.routes(), *self.keeping.routes(), *api.routes(), *media.routes()])
+        self._intake.start()
         await self._http.setup()
         await web.SockSite(self._http, http, backlog=BACKLOG).start()
         self.gossip.watch(self._heard)
@@ -169,6 +172,8 @@ class Node:
             await asyncio.sleep(STEP_S)
         await self._rtmp.stop()
         await self._http.cleanup()
+        self.fanout.close("the node is stopping")
+        self._intake.stop()
         await self.relay.stop()
         await self.gossip.stop()
 

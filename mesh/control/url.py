@@ -1,7 +1,7 @@
 """The addresses under which clients reach nodes and streams."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import urlencode
 
@@ -35,7 +35,7 @@ def node_url(member: Member, scheme: str, tables: Tables, asked: str) -> str:
 
 
 def stream_url(
-    member: Member, stream: str, proto: str, tables: Tables, asked: str, query: Mapping[str, str] | None = None
+    member: Member, stream: str, proto: str, tables: Tables, asked: str, query: Sequence[tuple[str, str]] = ()
 ) -> str:
     """Where a client finds a stream at a node."""
     scheme, ending = FORMS[proto]

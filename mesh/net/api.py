@@ -120,7 +120,7 @@ class Api:
         if isinstance(placement, Refuse):
             return reply.Route("refuse", placement.reasons, status=placement.status)
         verb, node = ("redirect", placement.node) if isinstance(placement, Redirect) else ("serve", self._tables.me)
-        session = {"sid": wish.sid} if wish.sid else {}
+        session = [("sid", wish.sid)] if wish.sid else []
         url = stream_url(self._tables.members[node], wish.stream, wish.proto, self._tables, host, session)
         return reply.Route(verb, placement.reasons, self._tables.display_name(node), url)
 

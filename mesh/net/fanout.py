@@ -148,8 +148,8 @@ class Fanout:
             self._dirty.pop(player.rendition, None)
             player.rendition.forget()
         self._step_out(player)
-        player.sock.close()
         player.on_close(reason)
+        player.sock.close()
 
     def control(self, player: Player, data: bytes) -> None:
         """Send protocol bytes (an acknowledgement, a pong) as soon as no frame is interrupted by them."""
@@ -174,6 +174,11 @@ class Fanout:
         if self._next is None:
             soon = self.awaits_at <= monotonic()
             self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self._not_before, self._pass)
+
+    def close(self, reason: str) -> None:
+        """Serve nobody any more."""
+        for player in [player for players in self._players.values() for player in players]:
+            self.remove(player, reason)
 
     async def sweep(self) -> None:
         """Close players whose sockets take nothing; runs until cancelled."""

@@ -1,17 +1,19 @@
 """HTTP: players and publishers of FLV; what the node says about itself is in `net.api`.
 
 aiohttp parses requests and speaks WebSocket. Then a player's socket is handed to the fan-out, which sends everything
-from there on, the response's head included; aiohttp keeps the reading side, and so notices when the client goes.
+from there on, the response's head included. A WebSocket's reading side stays with aiohttp; of a plain player, who has
+nothing more to say, it keeps nothing, and the intake notices when he goes.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,6 +28,7 @@ from mesh.media import amf0, flv
 from mesh.media.frame import Entry, Frame, Kind
 from mesh.net.descriptor import check, duplicate
 from mesh.net.fanout import Fanout, Player
+from mesh.net.intake import Intake
 from mesh.net.publication import Publication
 from mesh.net.request import COOKIE, ask, wait_s
 from mesh.net.stream import Stream
@@ -57,6 +60,29 @@ NORMAL_CLOSURE = b"\x88\x02\x03\xe8"
 PONG = b"\x8a"
 
 
+class Asked(NamedTuple):
+    """How a client asked, as far as its answers depend on it."""
+
+    host: str
+    """By which it found this node."""
+    query: Sequence[tuple[str, str]]
+
+
+class Departure:
+    """Of a player to whom nobody listens, the intake only learns that he goes."""
+
+    def __init__(self, fanout: Fanout, player: Player) -> None:
+        self._fanout = fanout
+        self._player = player
+
+    def receive(self, data: memoryview) -> None:
+        """Let him talk."""
+
+    def close(self, reason: str) -> None:
+        """He is gone."""
+        self._fanout.remove(self._player, reason)
+
+
 class Log(logging.LoggerAdapter[logging.Logger]):
     """What aiohttp has to say: in one line, where it is the client's fault."""
 
@@ -85,9 +111,10 @@ def runner(routes: Iterable[web.RouteDef]) -> web.AppRunner:
 class Media:
     """The routes under which streams are played and published."""
 
-    def __init__(self, streams: Streams, fanout: Fanout) -> None:
+    def __init__(self, streams: Streams, fanout: Fanout, intake: Intake) -> None:
         self._streams = streams
         self._fanout = fanout
+        self._intake = intake
 
     def routes(self) -> list[web.RouteDef]:
         """For the application's router; they match every path, so they come last."""
@@ -110,7 +137,8 @@ class Media:
             wish = self._ask(request, key, Action.PLAY, "ws" if websocket else "flv")
             placed = await self._streams.play(wish, wait_s(request.query))
         if isinstance(placed, Redirect):
-            return web.Response(status=302, headers=CORS | {hdrs.LOCATION: self._location(request, wish, placed)})
+            location = self._location(asked(request), wish, placed)
+            return web.Response(status=302, headers=CORS | {hdrs.LOCATION: location})
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="video/x-flv", headers=CORS)
         with refusals():
@@ -156,7 +184,7 @@ class Media:
                 wish = replace(wish, redirect=False)
             placed = await self._streams.publish(wish, request.remote or "", lambda reason: transport.close())
         if isinstance(placed, Redirect):
-            raise web.HTTPTemporaryRedirect(self._location(request, wish, placed), headers=CORS)
+            raise web.HTTPTemporaryRedirect(self._location(asked(request), wish, placed), headers=CORS)
         return placed
 
     def _ask(self, request: web.Request, key: str, action: Action, proto: str) -> Request:
@@ -166,21 +194,30 @@ class Media:
         # goes to the proxy too, so that its zone is the one that counts.
         return ask(key, action, proto, query_of(request), self._streams.balance.zone_of(request.remote or ""))
 
-    def _location(self, request: web.Request, wish: Request, redirect: Redirect) -> str:
+    def _location(self, asked: Asked, wish: Request, redirect: Redirect) -> str:
         """The same URL at another node, and who sent the client there; a cookie's session goes along."""
         tables = self._streams.tables
-        more = {"via": tables.display_name(tables.me)} | ({"sid": wish.sid} if wish.sid else {})
-        query = request.rel_url.update_query(more).query
-        return stream_url(tables.members[redirect.node], wish.stream, wish.proto, tables, asked_host(request), query)
+        query = [(name, value) for name, value in asked.query if name != "via"]
+        query.append(("via", tables.display_name(tables.me)))
+        if wish.sid and "sid" not in dict(query):
+            query.append(("sid", wish.sid))
+        return stream_url(tables.members[redirect.node], wish.stream, wish.proto, tables, asked.host, query)
 
     async def _play_flv(
         self, request: web.Request, wish: Request, stream: Stream, place: Entry | None
     ) -> web.StreamResponse:
-        farewell, told = partial(self._onward, request, wish, stream, FLV), resume.told(stream.log, place)
+        told = resume.told(stream.log, place)
         head = HEAD[:-2] + "".join(f"{name}: {value}\r\n" for name, value in told.items()).encode() + b"\r\n"
-        async with self._serving(request, stream.rendition(FLV), farewell, head, place):
-            await asyncio.get_running_loop().create_future()
-        raise AssertionError("cancelled when the client goes")
+        farewell = partial(self._onward, asked(request), wish, stream, FLV)
+        sock = _taken(request)
+        leave = partial(self._intake.remove, sock.fileno())
+        player = _player(request, sock, stream.rendition(FLV), leave, farewell, head, place)
+        self._intake.add(sock.fileno(), Departure(self._fanout, player))
+        self._fanout.add(player)
+        assert request.transport
+        request.transport.abort()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("cancelled, because its transport is gone")
 
     async def _play_websocket(
         self, request: web.Request, wish: Request, stream: Stream, place: Entry | None
@@ -188,52 +225,59 @@ class Media:
         websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         websocket.headers.update(resume.told(stream.log, place))
         await websocket.prepare(request)
-        farewell = partial(self._onward, request, wish, stream, WEBSOCKET_FLV, NORMAL_CLOSURE)
-        async with self._serving(request, stream.rendition(WEBSOCKET_FLV), farewell, place=place) as player:
+        farewell = partial(self._onward, asked(request), wish, stream, WEBSOCKET_FLV, NORMAL_CLOSURE)
+        sock, transport = _taken(request), request.transport
+        assert transport
+        player = _player(request, sock, stream.rendition(WEBSOCKET_FLV), transport.close, farewell, b"", place)
+        self._fanout.add(player)
+        try:
             async for message in websocket:
                 # Pongs go through the fan-out too: no message may be cut by another.
                 if message.type == WSMsgType.PING:
                     self._fanout.control(player, PONG + bytes([len(message.data)]) + message.data)
             self._fanout.control(player, NORMAL_CLOSURE)
+        finally:
+            self._fanout.remove(player, "the client left")
         return websocket
 
-    def _onward(self, request: web.Request, wish: Request, stream: Stream, form: Format, end: bytes = b"") -> bytes:
+    def _onward(self, asked: Asked, wish: Request, stream: Stream, form: Format, end: bytes = b"") -> bytes:
         """How a stream ends: where this node is sending its players away, with script data that says where to."""
         tables = self._streams.tables
         placed = self._streams.balance.place(replace(wish, proto="flv", via=""))
         if tables.members[tables.me].status is not Status.DRAINING or not isinstance(placed, Redirect):
             return end
-        payload = amf0.encode("onRedirect", {"url": self._location(request, wish, placed)})
+        payload = amf0.encode("onRedirect", {"url": self._location(asked, wish, placed)})
         dts = max(stream.log.last_dts.values(), default=0)
         return b"".join(form.encode(Frame(0, Kind.META, dts, 0, False, False, payload), dts)) + end
 
-    @asynccontextmanager
-    async def _serving(
-        self, request: web.Request, rendition: Rendition, farewell: Callable[[], bytes], head: bytes = b"",
-        place: Entry | None = None,
-    ) -> AsyncIterator[Player]:  # fmt: skip
-        """Have the fan-out serve this connection; the handler is cancelled when either side ends it."""
-        transport = request.transport
-        assert transport
-        if transport.get_write_buffer_size():
-            raise failure(400, "the response to the request before this one has not been read")
-        client, key = request.remote, rendition.log.key
 
-        def closed(reason: str) -> None:
-            log.info("%s played %s: %s", client, key, reason)
-            transport.close()
+def _taken(request: web.Request) -> socket.socket:
+    """The socket of a request's connection, for the fan-out."""
+    transport = request.transport
+    assert transport
+    if transport.get_write_buffer_size():
+        raise failure(400, "the response to the request before this one has not been read")
+    with refusals():
+        return duplicate(transport)
 
-        with refusals():
-            player = Player(duplicate(transport), rendition, closed, farewell)
-        player.control = head
-        if place:
-            player.control, player.offset = head + rendition.opening(place), place.offset
-        log.info("%s plays %s as %s", client, key, request.scheme)
-        self._fanout.add(player)
-        try:
-            yield player
-        finally:
-            self._fanout.remove(player, "the client left")
+
+def _player(
+    request: web.Request, sock: socket.socket, rendition: Rendition, leave: Callable[[], None],
+    farewell: Callable[[], bytes], head: bytes, place: Entry | None,
+) -> Player:  # fmt: skip
+    """Who plays over this socket, from a place on; `leave` is called when it is closed."""
+    client, key = request.remote, rendition.log.key
+
+    def closed(reason: str) -> None:
+        log.info("%s played %s: %s", client, key, reason)
+        leave()
+
+    player = Player(sock, rendition, closed, farewell)
+    player.control = head
+    if place:
+        player.control, player.offset = head + rendition.opening(place), place.offset
+    log.info("%s plays %s as %s", client, key, request.scheme)
+    return player
 
 
 @contextmanager
@@ -277,6 +321,11 @@ def stream_key(path: str) -> str:
 def query_of(request: web.Request) -> dict[str, str]:
     """What the client's URL says, and the session of its cookie, unless the URL names another."""
     return {"sid": request.cookies.get(COOKIE, ""), **request.query}
+
+
+def asked(request: web.Request) -> Asked:
+    """How a client asked."""
+    return Asked(asked_host(request), [*request.query.items()])
 
 
 def asked_host(request: web.Request) -> str:

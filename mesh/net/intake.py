@@ -1,4 +1,4 @@
-"""Intake: publishers' sockets, on an epoll of their own: one wake takes all that has arrived, from all of them.
+"""Intake: sockets that are only read, on an epoll of their own: one wake takes all that has arrived, from all of them.
 
 The event loop watches that epoll only, so its own work for a wake is shared by all sockets that are ready. As soon as
 several are ready at once, the next wake is some milliseconds later: what has gathered meanwhile is read in one go. And

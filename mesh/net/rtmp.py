@@ -55,11 +55,11 @@ Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 class Server:
     """Takes connections on a socket that listens already."""
 
-    def __init__(self, streams: Streams, fanout: Fanout, random: Random) -> None:
+    def __init__(self, streams: Streams, fanout: Fanout, intake: Intake, random: Random) -> None:
         self._streams = streams
         self._fanout = fanout
+        self._intake = intake
         self._random = random
-        self._intake = Intake(lambda: fanout.awaits_at)
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
 
@@ -70,7 +70,6 @@ class Server:
             session = ServerSession(self._random)
             return Connection(self._streams, self._fanout, self._intake, session, self.connections, spawn)
 
-        self._intake.start()
         self._server = await asyncio.get_running_loop().create_server(connection, sock=listener, backlog=BACKLOG)
 
     async def stop(self) -> None:
@@ -84,7 +83,6 @@ class Server:
         for decision in decisions:
             decision.cancel()
         await asyncio.gather(*decisions, return_exceptions=True)
-        self._intake.stop()
 
 
 class Connection(asyncio.Protocol):

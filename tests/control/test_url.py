@@ -40,10 +40,10 @@ def test_a_node_is_found_where_we_reach_it_unless_that_is_this_machine(node, ask
 @pytest.mark.parametrize(
     ("proto", "query", "url"),
     [
-        ("flv", None, "http://10.0.0.2:8080/live/x.flv"),
-        ("flv", {"token": "a b", "via": "me"}, "http://10.0.0.2:8080/live/x.flv?token=a+b&via=me"),
-        ("ws", None, "ws://10.0.0.2:8080/live/x.flv"),
-        ("rtmp", None, "rtmp://10.0.0.2:1935/live/x"),
+        ("flv", (), "http://10.0.0.2:8080/live/x.flv"),
+        ("flv", [("token", "a b"), ("via", "me")], "http://10.0.0.2:8080/live/x.flv?token=a+b&via=me"),
+        ("ws", (), "ws://10.0.0.2:8080/live/x.flv"),
+        ("rtmp", (), "rtmp://10.0.0.2:1935/live/x"),
     ],
 )
 def test_each_protocol_has_its_form_of_a_streams_url(proto, query, url):

@@ -404,6 +404,21 @@ async def test_however_a_player_leaves_nothing_of_him_stays(
         assert not len(a.fanout)
 
 
+@asynctest
+async def test_a_player_takes_one_descriptor_and_no_task_and_may_talk_on(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        descriptors, tasks = footprint()
+        player = await Player.begin(a, "/live/x.flv")
+        await until(lambda: footprint() == (descriptors + 2, tasks))  # one of them is the test's own
+        player.send(ASKED.encode() * 10_000)
+        publisher.feed(*gop(5))
+        await player.sees(*gop(5))
+        player.close()
+        await until(lambda: footprint() == (descriptors, tasks))
+
+
 WEBSOCKET = [
     "Upgrade: websocket",
     "Connection: Upgrade",
