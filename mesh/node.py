@@ -97,7 +97,7 @@ class Node:
         ill, usable = (lambda: self._health.ill), (lambda: self._health.usable)
         self._load = LoadMeter(self._counts, ill, usable, config.node.capacity, self.gossip.carry)
         self.relay = Relay(context, self.gossip, config, self.catalog.get)
-        self._intake = Intake(lambda: self.fanout.awaits_at)
+        self._intake = Intake(self.fanout)
         self._rtmp = Server(self.streams, self.fanout, self._intake, SystemRandom())
 
     async def _run(self, rtmp: socket.socket, http: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -107,6 +107,7 @@ class Fanout:
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._not_before = 0.0
+        self._held = False
         self.awaits_at = 0.0
         """From when on the next pass can carry what is read; before that, nobody gains by it."""
         self._spent = 0.0
@@ -171,9 +172,22 @@ class Fanout:
         if rendition not in self._players:
             return
         self._dirty[rendition] = None
-        if self._next is None:
+        if self._next is None and not self._held:
             soon = self.awaits_at <= monotonic()
             self._next = self._loop.call_soon(self._pass) if soon else self._loop.call_at(self._not_before, self._pass)
+
+    def hold(self) -> None:
+        """Logs are about to grow, perhaps several: no pass begins before `release`."""
+        self._held = True
+
+    def release(self) -> None:
+        """They have grown: a pass need not even wait for the loop."""
+        self._held = False
+        if self._dirty and self._next is None:
+            if self.awaits_at <= monotonic():
+                self._pass()
+            else:
+                self._next = self._loop.call_at(self._not_before, self._pass)
 
     def close(self, reason: str) -> None:
         """Serve nobody any more."""

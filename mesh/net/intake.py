@@ -9,7 +9,6 @@ handed a view copies what he keeps.
 import asyncio
 import os
 import select
-from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
@@ -35,17 +34,29 @@ class Receiver(Protocol):
         """The socket has no more."""
 
 
+class Sink(Protocol):
+    """Where what is read goes in the end."""
+
+    awaits_at: float
+    """From when on it can be sent on; 0 is long ago."""
+
+    def hold(self) -> None:
+        """Something comes, perhaps from several."""
+
+    def release(self) -> None:
+        """That was all."""
+
+
 class Intake:
     """All sockets that are read here."""
 
-    def __init__(self, due: Callable[[], float] = float) -> None:
-        """`due` tells from when on what is read can be sent on; 0 is long ago."""
-        self._due = due
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._epoll: select.epoll
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
         self._not_before = 0.0
-        self._gathering: asyncio.Handle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read from now on."""
@@ -74,16 +85,17 @@ class Intake:
 
     def _wake(self) -> None:
         """Something has come: read it, unless that is of use only later."""
-        then = self._next_read()
-        if then <= monotonic():
+        now = monotonic()
+        then = self._next_read(now)
+        if then <= now:
             self._read()
         else:
             asyncio.get_running_loop().remove_reader(self._epoll.fileno())
             self._book(then)
 
-    def _next_read(self) -> float:
+    def _next_read(self, now: float) -> float:
         """From when on reading is worth a wake."""
-        now, due = monotonic(), self._due()
+        due = self._sink.awaits_at
         return max(self._not_before, min(due, now + MOST_S) if due > now + FAR_S else now)
 
     def _book(self, then: float) -> None:
@@ -91,25 +103,28 @@ class Intake:
 
     def _gather(self) -> None:
         """Read what has gathered, and do so again until there is nothing."""
-        if self._read():
-            self._gathering = asyncio.get_running_loop().call_soon(self._go_on)  # after the pass that carries it
-        else:
-            self._watch()
-
-    def _go_on(self) -> None:
-        then = self._next_read()
-        if then > monotonic():
+        read, now = self._read(), monotonic()
+        then = self._next_read(now)
+        if read and then > now:
             self._book(then)
         else:
             self._watch()
 
     def _read(self) -> int:
         """Read the sockets that have something, and say how many they were."""
-        receivers, buffer = self._receivers, self._buffer
         ready = self._epoll.poll(0, TURN)
         if 1 < len(ready) < TURN:
             self._not_before = monotonic() + GATHER_S
-        for fd, _ in ready:
+        self._sink.hold()
+        try:
+            self._read_from([fd for fd, _ in ready])
+        finally:
+            self._sink.release()
+        return len(ready)
+
+    def _read_from(self, ready: list[int]) -> None:
+        receivers, buffer = self._receivers, self._buffer
+        for fd in ready:
             receiver = receivers.get(fd)
             if receiver is None:
                 continue  # the one before had it removed
@@ -124,4 +139,3 @@ class Intake:
                 receiver.receive(buffer[:size])
             else:
                 receiver.close("the client left")
-        return len(ready)

@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -33,14 +33,32 @@ class Listener:
         self.near.close()
 
 
+class Drain:
+    """Where everything goes."""
+
+    def __init__(self, awaits_at: float) -> None:
+        self.awaits_at = awaits_at
+        self.held = 0
+        self.batches = 0
+
+    def hold(self) -> None:
+        self.held += 1
+
+    def release(self) -> None:
+        self.held -= 1
+        self.batches += 1
+
+
 @contextmanager
-def reading(due: Callable[[], float] = float) -> Iterator[Intake]:
-    intake = Intake(due)
+def reading(awaits_at: float = 0.0) -> Iterator[Intake]:
+    drain = Drain(awaits_at)
+    intake = Intake(drain)
     intake.start()
     try:
         yield intake
     finally:
         intake.stop()
+        assert drain.batches and not drain.held
 
 
 @asynctest
@@ -97,8 +115,7 @@ async def test_a_flood_leaves_the_loop_its_turn() -> None:
 @pytest.mark.parametrize(("ahead", "read_after"), [(0.05, 0.05), (30, MOST_S)])
 async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float, read_after: float) -> None:
     began = monotonic()
-    due = began + ahead
-    with reading(lambda: due) as intake:
+    with reading(began + ahead) as intake:
         listener = Listener(intake)
         times: list[float] = []
         listener.receive = lambda data: times.append(monotonic())  # type: ignore[method-assign]
