@@ -103,6 +103,7 @@ class Roster:
         """Members of whom this may have changed."""
         self._living: list[Peer] | None = None
         self._heard: set[str] | None = None
+        """Those of them whom the overlay wants heard."""
 
     @property
     def me(self) -> Member:
@@ -237,7 +238,7 @@ class Roster:
                 self._subscribe(peer, None)
 
     def _connect(self, peer: Peer) -> None:
-        """Subscribe to a living peer where it answered, if the overlay wants it heard; to the dead for a while."""
+        """Subscribe to a living peer where it answered, if the overlay wants it heard."""
         if self._heard is None:
             self._heard = {*self._overlay.neighbours([peer.id for peer in self.living()])}
         if peer.route and peer.living:
