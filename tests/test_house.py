@@ -26,8 +26,10 @@ TESTED_ELSEWHERE = {
     "mesh/net/api.py": "tests/e2e/test_api.py",
     "mesh/net/fetch.py": "tests/net/test_relay.py",
     "mesh/net/http.py": "tests/e2e/test_fidelity.py",
+    "mesh/net/player.py": "tests/net/test_fanout.py",
     "mesh/net/rtmp.py": "tests/e2e/test_clients.py",
     "mesh/net/stream.py": "tests/e2e/test_replica.py",
+    "mesh/net/terms.py": "tests/net/test_http.py",
     "mesh/net/survey.py": "tests/e2e/test_api.py",
     "mesh/node.py": "tests/e2e/test_death.py",
 }

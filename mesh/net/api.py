@@ -16,9 +16,9 @@ from mesh.control.url import stream_url
 from mesh.gossip.tables import Tables
 from mesh.net.balance import Balance
 from mesh.net.doctor import Doctor
-from mesh.net.http import CORS, asked_host, failure, query_of, refusals
 from mesh.net.request import ask, asked_of
 from mesh.net.survey import Survey
+from mesh.net.terms import CORS, asked_host, failure, query_of, refusals
 
 PAGES = files("mesh.net") / "web"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",

@@ -11,17 +11,13 @@ and the socket's writability serves it, a turn of 128 KiB at a time.
 """
 
 import asyncio
-import logging
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic  # is the loop's time, which costs a system call to ask for
 
 from mesh.config import EgressConfig
+from mesh.net.player import Player, Row
 from mesh.net.tick import tick
-from mesh.stream.log import START
 from mesh.stream.rendition import Piece, Rendition
-
-log = logging.getLogger("mesh.fanout")
 
 PACE = 2
 """The loop's share: a pass that took t is followed by a pause of PACE times t."""
@@ -37,61 +33,6 @@ and calls for no long pause."""
 SWEEP_S = 1.0
 MAX_CONTROL = 64 << 10
 """Bytes of answers that may wait: who asks on and on, and takes none, is closed."""
-
-
-class Row:
-    """Players who are level, at one offset."""
-
-    __slots__ = ("offset", "players")
-
-    def __init__(self, offset: int) -> None:
-        self.offset = offset
-        self.players: dict[Callable[[bytes], int], Player] = {}
-        """By the `send` of their sockets, so that a pass touches nothing else of them."""
-
-
-class Player:
-    """One client's socket, and where it is in the stream."""
-
-    __slots__ = (
-        "_offset", "behind", "control", "ended", "farewell", "moved", "on_close", "rendition", "rest", "row", "send",
-        "skips", "sock",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        rendition: Rendition,
-        on_close: Callable[[str], None],
-        farewell: Callable[[], bytes] = bytes,
-    ) -> None:
-        """Takes over `sock`, which must be non-blocking.
-
-        `on_close` hears why it was closed, once; `farewell` gives the bytes that end the stream properly.
-        """
-        self.sock = sock
-        self.send = sock.send
-        self.rendition = rendition
-        self.on_close = on_close
-        self.farewell: Callable[[], bytes] | None = farewell
-        self.row: Row | None = None
-        self.behind = False
-        self.rest: memoryview | None = None
-        self.control = b""
-        self.ended = False
-        self.moved = 0.0
-        self.skips = 0
-        self._offset = START
-
-    @property
-    def offset(self) -> int:
-        """What it gets next."""
-        return self.row.offset if self.row else self._offset
-
-    @offset.setter
-    def offset(self, offset: int) -> None:
-        assert not self.row, "who stands in a row moves with it"
-        self._offset = offset
 
 
 class Fanout:
@@ -144,11 +85,12 @@ class Fanout:
         if player not in players:
             return
         players.remove(player)
+        self._step_out(player)
         if not players:
             del self._players[player.rendition]
+            self._rows.pop(player.rendition, None)
             self._dirty.pop(player.rendition, None)
             player.rendition.forget()
-        self._step_out(player)
         player.on_close(reason)
         player.sock.close()
 
@@ -260,10 +202,10 @@ class Fanout:
             player.offset = start
             if isinstance(outcome, int):
                 self._sent(player, piece, outcome)
-            elif not isinstance(outcome, BlockingIOError):
+            if isinstance(outcome, int | BlockingIOError):
+                self._settle(player, False)
+            else:
                 self.remove(player, outcome.strerror or str(outcome))
-                continue
-            self._settle(player, False)
 
     def _serve(self, player: Player) -> None:
         """Hand a player one turn, and decide in which state that leaves it."""
@@ -299,10 +241,8 @@ class Fanout:
     def _line_up(self, player: Player) -> None:
         """Put a player who is level with the others at his offset."""
         rows = self._rows.setdefault(player.rendition, [])
-        for row in reversed(rows):
-            if row.offset == player.offset and len(row.players) < ROW:
-                break
-        else:
+        row = next((row for row in reversed(rows) if row.offset == player.offset and len(row.players) < ROW), None)
+        if row is None:
             rows.append(row := Row(player.offset))
         row.players[player.send] = player
         player.row = row
@@ -317,8 +257,6 @@ class Fanout:
             del row.players[player.send]
             if not row.players:
                 self._rows[player.rendition].remove(row)
-                if not self._rows[player.rendition]:
-                    del self._rows[player.rendition]
 
     def _send(self, player: Player) -> bool:
         """Send the rest of a frame, waiting control bytes and one piece; True if nothing is left to send."""

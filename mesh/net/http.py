@@ -6,15 +6,12 @@ nothing more to say, it keeps nothing, and the intake notices when he goes.
 """
 
 import asyncio
-import json
 import logging
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import WSMsgType, hdrs, web
@@ -22,19 +19,20 @@ from aiohttp.http import HttpProcessingError
 
 from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import stream_url
-from mesh.errors import MediaError, NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.errors import MediaError
 from mesh.gossip.member import Status
 from mesh.media import amf0, flv
 from mesh.media.frame import Entry, Frame, Kind
 from mesh.net.descriptor import check, duplicate
-from mesh.net.fanout import Fanout, Player
+from mesh.net.fanout import Fanout
 from mesh.net.intake import Intake
+from mesh.net.player import Player
 from mesh.net.publication import Publication
-from mesh.net.request import COOKIE, ask, wait_s
+from mesh.net.request import ask, wait_s
 from mesh.net.stream import Stream
 from mesh.net.streams import Streams
+from mesh.net.terms import CORS, asked_host, failure, query_of, refusals, stream_key
 from mesh.stream import resume
-from mesh.stream.catalog import checked_key
 from mesh.stream.rendition import FLV, WEBSOCKET_FLV, Format, Rendition
 
 log = logging.getLogger("mesh.http")
@@ -45,7 +43,6 @@ LINGER_S = 1.0
 """For which a client who goes on sending after he was refused may read why."""
 STOP_S = 0.75
 """For which stopping waits for those who do not take their response; aiohttp does so twice."""
-CORS = {"Access-Control-Allow-Origin": "*"}
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nCache-Control: no-store\r\nConnection: close\r\n"
     b"Access-Control-Allow-Origin: *\r\n\r\n"
@@ -55,7 +52,6 @@ PUBLICATION = web.RequestKey("publication", Publication)
 PLAYED = {"flv"}
 PUBLISHED = {"flv", ""}
 FORMATS = {"flv", "ts", "mkv", "mp4", "m3u8"}
-STATUS = {StreamNotFound: 404, StreamTaken: 409, NoRoom: 503, NotAllowed: 403}
 NORMAL_CLOSURE = b"\x88\x02\x03\xe8"
 PONG = b"\x8a"
 
@@ -280,60 +276,9 @@ def _player(
     return player
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Answer in HTTP's terms when a stream cannot be had."""
-    try:
-        yield
-    except StreamError as error:
-        raise failure(STATUS.get(type(error), 400), str(error)) from None
-
-
-def failure(status: int, reason: str) -> web.HTTPException:
-    """An error response that says why, as JSON."""
-    headers = CORS | ({hdrs.RETRY_AFTER: "1"} if status == 503 else {})
-    body = json.dumps({"error": reason}) + "\n"
-    error = FAILURES[status](headers=headers, text=body, content_type="application/json")
-    if status == 503:
-        error.force_close()  # what keeps a connection takes room
-    return error
-
-
-FAILURES = {
-    400: web.HTTPBadRequest,
-    403: web.HTTPForbidden,
-    404: web.HTTPNotFound,
-    409: web.HTTPConflict,
-    411: web.HTTPLengthRequired,
-    415: web.HTTPUnsupportedMediaType,
-    503: web.HTTPServiceUnavailable,
-    504: web.HTTPGatewayTimeout,
-}
-
-
-def stream_key(path: str) -> str:
-    """The stream that APP/NAME names; anything else is refused."""
-    app, _, name = path.partition("/")
-    with refusals():
-        return checked_key(app, name)
-
-
-def query_of(request: web.Request) -> dict[str, str]:
-    """What the client's URL says, and the session of its cookie, unless the URL names another."""
-    return {"sid": request.cookies.get(COOKIE, ""), **request.query}
-
-
 def asked(request: web.Request) -> Asked:
     """How a client asked."""
     return Asked(asked_host(request), [*request.query.items()])
-
-
-def asked_host(request: web.Request) -> str:
-    """The host by which the client found this node; empty if it does not say."""
-    try:
-        return urlsplit(f"//{request.headers.get(hdrs.HOST, '')}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _key(request: web.Request, formats: set[str]) -> str:

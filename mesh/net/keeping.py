@@ -12,9 +12,9 @@ from mesh.control.keep import Keep
 from mesh.errors import NoRoom, StreamNotFound
 from mesh.gossip.tables import Tables
 from mesh.net.gossip import Gossip
-from mesh.net.http import CORS, failure, refusals, stream_key
 from mesh.net.orders import refuse_foreign
 from mesh.net.streams import Streams
+from mesh.net.terms import CORS, failure, refusals, stream_key
 from mesh.net.tick import tick
 
 ASK_S = 1.0

@@ -16,7 +16,7 @@ from mesh.net.addresses import outward
 from mesh.net.tick import next_tick, tick
 
 PERIOD_S = 0.5
-TICK_S = 0.1
+TICK_S = 0.05
 """How often the event loop is asked to be on time."""
 LAGS = 5
 """Periods of which the median lag is told: a single hiccup is no load."""

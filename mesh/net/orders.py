@@ -16,7 +16,7 @@ from mesh.control import reply
 from mesh.control.order import Obeyed, Order, Verb
 from mesh.errors import StreamError
 from mesh.net.gossip import Gossip
-from mesh.net.http import CORS, STATUS, failure, stream_key
+from mesh.net.terms import CORS, STATUS, failure, stream_key
 
 ANSWER_S = 3.0
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")

@@ -13,9 +13,10 @@ from mesh.control.url import node_url
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
 from mesh.net.descriptor import check, duplicate
-from mesh.net.fanout import Fanout, Player
+from mesh.net.fanout import Fanout
 from mesh.net.intake import Intake
 from mesh.net.listen import BACKLOG
+from mesh.net.player import Player
 from mesh.net.publication import Publication
 from mesh.net.request import ask, wait_s
 from mesh.net.streams import Streams

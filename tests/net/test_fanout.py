@@ -13,7 +13,8 @@ from mesh.config import EgressConfig
 from mesh.media import flv
 from mesh.media.frame import Frame, Kind
 from mesh.net import fanout as module
-from mesh.net.fanout import MAX_CONTROL, ROW, TURN_S, Fanout, Player
+from mesh.net.fanout import MAX_CONTROL, ROW, TURN_S, Fanout
+from mesh.net.player import Player
 from mesh.stream.log import START, Budget, StreamLog
 from mesh.stream.rendition import FLV, TURN, WEBSOCKET_FLV, Rendition
 from tests.net.asynctest import asynctest, until
