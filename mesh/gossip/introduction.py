@@ -198,8 +198,7 @@ class Introductions:
             return None
         elif card.incarnation > peer.member.card.incarnation or beat.version > peer.copy.version:
             self._roster.set_card(peer, card)
-        if beat.seq >= peer.pulse.seq:  # what was published in the meantime took another way
-            self._roster.beat(peer, beat, now)
+        self._roster.beat(peer, beat, now)
         self._suspicion.heard(peer, now)
         return peer
 

@@ -45,6 +45,8 @@ class Peer:
     """What it measured, by the id of the other end."""
     says: Status = Status.JOINING
     """What it says of itself; its status, while nothing speaks against it."""
+    said: int = -1
+    """In which of its beats, whatever way that took."""
     route: Address | None = None
     """Where its control socket answered."""
     back: Address | None = None
@@ -188,8 +190,10 @@ class Roster:
         self._set(member)
 
     def beat(self, peer: Peer, beat: Beat, now: float) -> None:
-        """Take what changes with every heartbeat, silently."""
-        old = peer.member
+        """Take what changes with every heartbeat, silently, unless a later one took a shorter way."""
+        if beat.seq < peer.said:
+            return
+        old, peer.said = peer.member, beat.seq
         peer.pulse.date(beat.uptime_ms / 1000, now)
         peer.says = STATES[beat.state]
         for (raw, rtt, loss), (jitter, kbps) in zip(beat.links, chain(beat.ways, repeat((0, 0))), strict=False):

@@ -247,6 +247,14 @@ def test_what_was_published_meanwhile_is_not_undone_by_a_late_answer():
     assert company.status(1) is Status.DRAINING
 
 
+def test_of_two_answers_that_took_two_ways_the_later_one_counts():
+    company = Company()
+    company.say(1, Hello("mesh", 1, card(1), beat(2), str(address(0))))
+    assert company.status(1) is Status.ALIVE
+    company.say(1, Hello("mesh", 1, card(1), beat(1, state=Status.JOINING), str(address(0))))
+    assert company.status(1) is Status.ALIVE
+
+
 def test_strangers_who_said_no_hello_are_nobody():
     company = Company()
     for message in (beat(), Bye(), Pull(ID[0], card(0).boot, 0)):
