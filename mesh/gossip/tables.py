@@ -72,6 +72,11 @@ class Tables:
         """The one that is the stream: the highest (epoch, node) of those that lead it."""
         return next((lead for lead in self.leads(stream) if lead.state in LEADING), None)
 
+    def epoch(self, stream: str) -> int:
+        """The newest that anybody leads or holds; 0 if nobody does."""
+        entries: list[Lead | Replica] = [*self.leads(stream), *self.replicas(stream)]
+        return max((entry.epoch for entry in entries), default=0)
+
     def replicas(self, stream: str) -> list[Replica]:
         """Who holds a copy of this stream's log, in the order of their ids."""
         held = self.holders(stream)

@@ -69,9 +69,9 @@ class Claims:
         finally:
             self._open.discard(key)
 
-    async def ends(self, key: str) -> Mapping[str, End]:
-        """Where the other logs of a stream end, by node."""
-        return await self._ends.ask(key)
+    async def contest(self, key: str, rival: str) -> Mapping[str, End]:
+        """Where the other logs of a stream end, by node; that of a rival who leads it stays there for now."""
+        return await self._ends.ask(key, rival)
 
     def _give_way(self, claim: Lead, over: str, known: bool, flows: bool = False) -> None:
         """Raise `StreamTaken` if another goes before; one who is away from here does where the stream still `flows`."""

@@ -1,10 +1,9 @@
 """Doctor: finds out who can connect to whom, for `meshctl doctor`."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from mesh.config import MESH_PORT, Address, MeshConfig
 from mesh.control.doctor import PORTS, AskReach, Examination, Own, Peer, Reach, Seed, Unknown, Verdict, diagnose
@@ -13,6 +12,7 @@ from mesh.gossip.message import PROTO
 from mesh.net.discovery import resolve
 from mesh.net.gossip import Gossip
 from mesh.net.probe import probe_all
+from mesh.net.tasks import Spawn
 
 TIMEOUT_S = 2.0
 """For peers to try our addresses; twice what one of them may take."""
@@ -20,7 +20,6 @@ RECENT_S = 120.0
 """Troubles are repeated at least every half minute while they last."""
 MOST = 100
 """Peers that are probed."""
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Question:

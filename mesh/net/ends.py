@@ -48,17 +48,21 @@ class Inquiry:
 class Ends:
     """This node's questions, and its answers to those of others."""
 
-    def __init__(self, gossip: Gossip, find: Callable[[str], End | None]) -> None:
-        """`find` gives the end of this node's own log of a stream."""
+    def __init__(self, gossip: Gossip, find: Callable[[str], End | None], concede: Callable[[str], None]) -> None:
+        """`find` gives the end of this node's own log of a stream, where `concede` lets it stay."""
         self._gossip = gossip
         self._find = find
+        self._concede = concede
         self._random = SystemRandom()
         self._open: dict[int, Inquiry] = {}
         gossip.on(AskEnd, self._asked)
         gossip.on(ToldEnd, self._answered)
 
-    async def ask(self, stream: str) -> Mapping[str, End]:
-        """The ends of the others' logs, by node; whoever does not answer in time is left out."""
+    async def ask(self, stream: str, over: str = "") -> Mapping[str, End]:
+        """The ends of the others' logs, by node; whoever does not answer in time is left out.
+
+        The one `over` whom this node takes the stream writes no further, so that its end is the end.
+        """
         tables, me = self._gossip.tables, self._gossip.id
         holders = {lead.node for lead in tables.leads(stream)} | {held.node for held in tables.replicas(stream)}
         holders.discard(me)
@@ -67,7 +71,7 @@ class Ends:
         inquiry = self._open[nonce] = Inquiry(expected)
         try:
             for node in holders:
-                self._gossip.send(node, AskEnd(stream, nonce))
+                self._gossip.send(node, AskEnd(stream, nonce, node == over))
             async with asyncio.timeout(ANSWER_S):
                 await inquiry.told.wait()
         except TimeoutError:
@@ -77,6 +81,8 @@ class Ends:
         return inquiry.ends(loop.time())
 
     def _asked(self, sender: str, question: AskEnd) -> None:
+        if question.over:
+            self._concede(question.stream)
         if end := self._find(question.stream):
             answer = ToldEnd(question.nonce, end.epoch, tuple(end.last.items()), end.cts, end.age_ms)
             self._gossip.send(sender, answer)

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any
 
 from mesh.config import StreamConfig
 from mesh.errors import StreamError, StreamNotFound, StreamTaken
@@ -17,6 +16,7 @@ from mesh.net.publication import Publication
 from mesh.net.replica import Replication
 from mesh.net.rivals import Verdict, judge
 from mesh.net.standby import Standby
+from mesh.net.tasks import Spawn
 from mesh.stream.catalog import Catalog
 from mesh.stream.end import End, farthest
 from mesh.stream.leader import Leader
@@ -28,10 +28,10 @@ GHOST_S = 2.0
 """A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
 CONTEST_S = 5.0
 """How long a rival may take to answer: connections take a while to recover from a cut."""
+CONCEDE_S = 1.0
+"""For how long a log stays where its end was told to a rival, if nothing more is heard of him."""
 AGAIN_S = 0.25
 """After an attempt to take over that failed."""
-
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Leadership:
@@ -98,6 +98,11 @@ class Leadership:
         publication = Publication(Leader(own, 1, lead.node), lead, now, close)
         self._wait(publication, own)
         return publication
+
+    def concede(self) -> None:
+        """A rival takes the stream back and asks where it ends: it ends here, unless he fails to begin."""
+        if self.publication and not self._acting:
+            self.publication.leader.pause(monotonic() + CONCEDE_S)
 
     def leave(self, publication: Publication) -> None:
         """A publisher has gone."""
@@ -184,7 +189,7 @@ class Leadership:
         if verdict is not Verdict.CONTEST:
             self._contesting = None
         if verdict is Verdict.YIELD:
-            self._yield(rival)
+            self._yield(self.publication, rival)
         elif verdict is Verdict.CONTEST:
             self._acting = True
             self._spawn(self._contest(self.publication, rival))
@@ -193,27 +198,23 @@ class Leadership:
         """Take the stream back from a rival, above whatever both sides have; yield if it does not answer for long."""
         began = self._contesting = self._contesting or asyncio.get_running_loop().time()
         try:
-            ends = await self._claims.ends(self._key)
+            ends = await self._claims.contest(self._key, rival.node)
             if self.publication is not publication:
                 return
             if rival.node in ends:
-                theirs, mine = farthest(ends.values()), self.end
-                behind = [dts - mine.last.get(kind, dts) for kind, dts in theirs.last.items()]
-                shift = max(0, (theirs.floor or 0) - (mine.floor or 0), *behind)
+                shift = self.end.shift(farthest(ends.values()))
                 lead = self._lead(ends, rival.node)
                 log.info("%s: taken back from %s", self._key, self._tables.display_name(rival.node))
                 publication.leader.go_on(self._log, lead.epoch, lead.node, shift)
                 publication.lead = lead
                 self._contesting = None
             elif asyncio.get_running_loop().time() - began > CONTEST_S and rival.epoch > publication.lead.epoch:
-                self._yield(rival)
+                self._yield(publication, rival)
         finally:
             self._acting = False
 
-    def _yield(self, lead: Lead) -> None:
+    def _yield(self, publication: Publication, lead: Lead) -> None:
         """Another node leads it: wait, if that is wanted, or hang up."""
-        publication = self.publication
-        assert publication
         reason = f"{self._tables.display_name(lead.node)} leads it in epoch {lead.epoch}"
         log.info("%s: %s", self._key, reason)
         if self._config.standby:
@@ -281,9 +282,7 @@ class Leadership:
         before = tables.leader(self._key)
         if not over and before and before.node in ends:
             over = before.node
-        known = [lead.epoch for lead in tables.leads(self._key)]
-        known += [replica.epoch for replica in tables.replicas(self._key)]
-        epoch = 1 + max(*known, farthest(ends.values()).epoch, self.end.epoch)
+        epoch = 1 + max(tables.epoch(self._key), self._after(ends).epoch)
         lead = Lead(self._gossip.id, self._key, epoch, LeadState.LIVE, over=over)
         self._gossip.lead(lead)
         self._replication.stop()

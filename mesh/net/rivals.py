@@ -2,7 +2,7 @@
 
 Both sides judge by what the mesh is told, and by the same rule. Who has taken the stream from the other with his
 knowledge has settled it. Otherwise only who still gets frames contests; of two who do, the older (the lower epoch, then
-the higher id), who opens an epoch above both.
+the higher id), who opens an epoch above both, after the end of the other; told so, that one writes no further.
 """
 
 from enum import Enum

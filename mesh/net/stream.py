@@ -16,10 +16,11 @@ from mesh.net.claim import Claims
 from mesh.net.ends import AWAY
 from mesh.net.fanout import Fanout
 from mesh.net.gossip import Gossip
-from mesh.net.leadership import Leadership, Spawn
+from mesh.net.leadership import Leadership
 from mesh.net.publication import Publication
 from mesh.net.relay import Relay
 from mesh.net.replica import Replication
+from mesh.net.tasks import Spawn
 from mesh.stream import resume
 from mesh.stream.catalog import Catalog
 from mesh.stream.end import End
@@ -126,6 +127,10 @@ class Stream:
     async def take_over(self) -> None:
         """Let the publisher who waits here lead it. Raises `StreamError`."""
         await self._leadership.take_over(asked=True)
+
+    def concede(self) -> None:
+        """Another node takes it back: write no more until that has begun, or failed."""
+        self._leadership.concede()
 
     def unpublish(self, publication: Publication) -> None:
         """The publisher has gone: hold what there is, for its players and for its return."""

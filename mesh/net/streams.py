@@ -57,7 +57,7 @@ class Streams:
 
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
-        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip, Ends(gossip, self._end))
+        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip, Ends(gossip, self._end, self._concede))
         self.balance = Balance(self._config.balance, gossip, self._places)
         gossip.watch(self._heard)
 
@@ -206,6 +206,11 @@ class Streams:
         """Where this node's log of a stream ends."""
         stream = self._streams.get(key)
         return stream.end if stream else None
+
+    def _concede(self, key: str) -> None:
+        """Another node takes the stream back."""
+        if stream := self._streams.get(key):
+            stream.concede()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(guarded(work))

@@ -12,6 +12,8 @@ class AskEnd:
 
     stream: str
     nonce: int
+    over: bool = False
+    """Whether the asker takes the stream from you now."""
 
 
 @message(63)

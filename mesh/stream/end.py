@@ -26,6 +26,11 @@ class End:
             return None
         return max(self.last.values()) + max(1, self.age_ms, min(self.cts, MAX_CTS_MS) + 1)
 
+    def shift(self, after: "End") -> int:
+        """By how many ms whoever writes on here must go on later, to come after that end too."""
+        behind = [dts - self.last.get(kind, dts) for kind, dts in after.last.items()]
+        return max(0, (after.floor or 0) - (self.floor or 0), *behind)
+
 
 NOWHERE = End(0, {}, 0, 0)
 """The end of a log that has not begun."""

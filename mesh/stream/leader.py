@@ -4,7 +4,8 @@ A publisher keeps his leader for as long as he is connected. What it writes may 
 same log or of another: a standby's frames go into a log of their own until they are needed in the stream's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import inf
 
 from mesh.media import codec
 from mesh.media.frame import EPOCH_SHIFT, META, VIDEO, Frame
@@ -20,6 +21,10 @@ class Leader:
         """Begin epoch `number`, led by `node`, of a stream that ended there so far."""
         self.frames = 0
         self.bytes = 0
+        self._sink: Callable[[Frame], None]
+        self._held: list[Frame]
+        """What came while it was paused."""
+        self._paused_until: float
         self._clock: Clock
         self._awaits_keyframe: bool
         self._restart(after)
@@ -37,10 +42,16 @@ class Leader:
         for frame in frames:
             self._append(frame._replace(offset=self._next, dts=frame.dts + shift))
 
+    def pause(self, until: float) -> None:
+        """Let the log end here, at the latest until then; what comes meanwhile is not lost."""
+        self._sink, self._paused_until = self._held.append, until
+
     def write(self, kind: int, timestamp: int, payload: bytes, now: float) -> None:
         """Number one message. Raises `MediaError` if the payload is too short for what it says it is."""
         if not payload:
             return
+        if now >= self._paused_until:
+            self._resume()
         look = codec.look(kind, payload)
         if look.config or kind == META:
             dts = self._clock.header_time(kind)
@@ -61,11 +72,18 @@ class Leader:
 
     def _enter(self, log: StreamLog, number: int, node: str, headers: Iterable[Frame]) -> None:
         log.begin(number, node)
-        self.log = log
+        self.log, self._sink = log, log.append
+        self._held, self._paused_until = [], inf
         self._next = number << EPOCH_SHIFT
         for header in headers:
             self._append(header._replace(offset=self._next, dts=self._clock.header_time(header.kind)))
 
+    def _resume(self) -> None:
+        held, self._held = self._held, []
+        self._sink, self._paused_until = self.log.append, inf
+        for frame in held:
+            self._sink(frame)
+
     def _append(self, frame: Frame) -> None:
         self._next += 1
-        self.log.append(frame)
+        self._sink(frame)

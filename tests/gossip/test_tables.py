@@ -37,6 +37,13 @@ def test_what_the_dead_said_is_held_back_until_they_return(status):
     assert [*tables.streams()] == ["live/x", "live/y"]
 
 
+def test_the_newest_epoch_is_that_of_a_leader_or_of_a_copy():
+    tables = Tables(ID[0], map(member, range(3)), [lead(1, epoch=2)])
+    assert (tables.epoch("live/x"), tables.epoch("live/y")) == (2, 0)
+    tables.set_entry(Replica(ID[2], "live/x", 3, ID[1], (ID[1],)))
+    assert tables.epoch("live/x") == 3
+
+
 def test_an_entry_replaces_that_of_the_same_node_and_goes_when_it_is_dropped():
     tables = Tables(ID[0], map(member, range(2)), [lead(1), lead(1, epoch=5)])
     assert tables.leads("live/x") == [lead(1, epoch=5)]

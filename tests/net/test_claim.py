@@ -128,7 +128,7 @@ async def test_a_claim_gives_way_to_who_is_heard_and_speaks_or_waits(
     heir: bool, state: LeadState, status: Status, wins: bool
 ) -> None:
     alone = beside(status, state)
-    claims = Claims(alone, Ends(alone, lambda key: None))  # type: ignore[arg-type]
+    claims = Claims(alone, Ends(alone, lambda key: None, lambda key: None))  # type: ignore[arg-type]
     won = False
     try:
         async with claims.claimed("live/x", heir):

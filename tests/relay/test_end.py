@@ -3,7 +3,10 @@ import pytest
 from mesh.media.wire import decode, encode
 from mesh.relay.end import AskEnd, ToldEnd
 
-MESSAGES = [AskEnd("live/x", 7), ToldEnd(7, 3, ((8, 1010), (9, 1000)), 80, 120), ToldEnd(7, 0, (), 0, 0)]
+MESSAGES = [
+    AskEnd("live/x", 7), AskEnd("live/x", 7, True), ToldEnd(7, 3, ((8, 1010), (9, 1000)), 80, 120),
+    ToldEnd(7, 0, (), 0, 0),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("message", MESSAGES)

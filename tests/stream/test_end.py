@@ -27,6 +27,21 @@ def test_the_end_of_a_stream_is_the_farthest_of_its_logs() -> None:
     assert farthest([]) == farthest([NOWHERE]) == NOWHERE
 
 
+SHIFTS = {
+    "after the time that passed": (End(1, {V: 900, A: 910}, 0, 0), End(2, {V: 900, A: 990}, 0, 200), 279),
+    "after each kind": (End(1, {V: 100, A: 910}, 0, 0), End(2, {V: 900, A: 910}, 0, 0), 800),
+    "one that is behind": (End(1, {V: 900}, 0, 0), End(2, {V: 500}, 0, 0), 0),
+    "one with nothing": (End(1, {V: 900}, 0, 0), NOWHERE, 0),
+    "by one with nothing": (NOWHERE, End(2, {V: 500}, 0, 0), 501),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_who_goes_on_does_so_after_the_other_end(name: str) -> None:
+    mine, theirs, shift = SHIFTS[name]
+    assert mine.shift(theirs) == shift
+
+
 def test_a_log_knows_its_end() -> None:
     assert roomy().end(7) == End(0, {}, 0, 7)
     log = begun(roomy(), epoch=3, headers=())

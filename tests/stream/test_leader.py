@@ -147,6 +147,31 @@ def test_a_publisher_begins_in_another_log_at_his_next_keyframe_with_his_headers
     assert shown(frames(log, 2)) == "v1960 K2300 V2340"
 
 
+def test_a_log_ends_where_its_leader_pauses_and_nothing_is_lost_if_he_goes_on():
+    log = roomy()
+    leader = Leader(log, 1, "n1")
+    leader.write(Kind.VIDEO, 0, KEY, 5.0)
+    leader.pause(6.0)
+    for now in (5.1, 5.9):
+        leader.write(Kind.VIDEO, round(now * 100), INTER, now)
+    assert shown(frames(log)) == "K0"
+    leader.write(Kind.VIDEO, 600, INTER, 6.0)
+    leader.write(Kind.VIDEO, 610, INTER, 6.1)
+    assert shown(frames(log)) == "K0 V510 V590 V600 V610"
+    assert [frame.offset for frame in frames(log)] == list(range(frames(log)[0].offset, log.head))
+
+
+def test_what_comes_while_he_pauses_is_not_part_of_another_epoch():
+    log = roomy()
+    leader = Leader(log, 1, "n1")
+    write(leader, "K0")
+    leader.pause(1e9)
+    write(leader, "V40")
+    leader.go_on(log, 2, "n1", 1000)
+    write(leader, "V80")
+    assert shown(frames(log)) + " " + shown(frames(log, 2)) == "K0 V1080"
+
+
 def test_frames_are_numbered_from_the_epochs_first_offset_without_a_gap():
     log = roomy()
     leader = Leader(log, 7, "n1")
