@@ -148,6 +148,8 @@ class Streams:
 
     async def _appears(self, key: str, wait_s: float) -> None:
         """Wait until some node has the stream, but no longer than `wait_s` seconds."""
+        if not wait_s:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while not self._known(key):
