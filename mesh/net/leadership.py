@@ -8,7 +8,7 @@ from time import monotonic
 from mesh.config import StreamConfig
 from mesh.errors import StreamError, StreamNotFound, StreamTaken
 from mesh.gossip.member import Lead, LeadState
-from mesh.gossip.tables import Tables
+from mesh.gossip.tables import LEADING, Tables
 from mesh.net.claim import Claims
 from mesh.net.ends import AWAY
 from mesh.net.gossip import Gossip
@@ -28,8 +28,6 @@ GHOST_S = 2.0
 """A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
 CONTEST_S = 5.0
 """How long a rival may take to answer: connections take a while to recover from a cut."""
-CONCEDE_S = 1.0
-"""For how long a log stays where its end was told to a rival, if nothing more is heard of him."""
 AGAIN_S = 0.25
 """After an attempt to take over that failed."""
 
@@ -100,9 +98,9 @@ class Leadership:
         return publication
 
     def concede(self) -> None:
-        """A rival takes the stream back and asks where it ends: it ends here, unless he fails to begin."""
+        """A rival takes the stream back: write no more until he has begun, or failed."""
         if self.publication and not self._acting:
-            self.publication.leader.pause(monotonic() + CONCEDE_S)
+            self.publication.concede()
 
     def leave(self, publication: Publication) -> None:
         """A publisher has gone."""
@@ -143,11 +141,13 @@ class Leadership:
 
     def face_rivals(self) -> None:
         """Settle with others who lead the stream too."""
-        for rival in self._tables.leads(self._key):
-            if not self.publication or self._acting:
-                return
-            leading = rival.state in (LeadState.LIVE, LeadState.STALLED)
-            if rival.node != self._gossip.id and leading and self._tables.members[rival.node].status not in AWAY:
+        others = [lead for lead in self._tables.leads(self._key) if lead.node != self._gossip.id]
+        members = self._tables.members
+        rivals = [lead for lead in others if lead.state in LEADING and members[lead.node].status not in AWAY]
+        if not rivals:
+            self._contesting = None
+        for rival in rivals:
+            if self.publication and not self._acting:
                 self._face(rival)
 
     async def take_over(self, asked: bool = False) -> None:
@@ -202,6 +202,7 @@ class Leadership:
             if self.publication is not publication:
                 return
             if rival.node in ends:
+                publication.leader.resume()
                 shift = self.end.shift(farthest(ends.values()))
                 lead = self._lead(ends, rival.node)
                 log.info("%s: taken back from %s", self._key, self._tables.display_name(rival.node))

@@ -10,6 +10,8 @@ from mesh.stream.tracks import describe
 
 RATE_S = 1.0
 """How often the bit rate is measured."""
+CONCEDE_S, AGAIN_S = 1.0, 5.0
+"""For how long a log stays where its end was told to a rival, if nothing more is heard of him; not sooner again."""
 
 
 class Publication:
@@ -26,10 +28,21 @@ class Publication:
         self._frames = 0
         self._described = leader.log.headers
         self._rated = (now, 0)
+        self._concedes_at = 0.0
 
     def write(self, kind: int, timestamp: int, payload: bytes) -> None:
         """Take one message. Raises `MediaError` if it cannot be read."""
         self.leader.write(kind, timestamp, payload, monotonic())
+
+    def concede(self) -> None:
+        """A rival takes the stream back and asks where it ends: it ends here, unless he fails to begin.
+
+        Whoever asks again and again stops it for a part of the time only.
+        """
+        now = monotonic()
+        if now >= self._concedes_at:
+            self._concedes_at = now + AGAIN_S
+            self.leader.pause(now + CONCEDE_S)
 
     def beat(self, now: float, silence_s: float) -> Lead:
         """What to tell the mesh of it now."""

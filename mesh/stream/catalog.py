@@ -9,6 +9,8 @@ from mesh.stream.log import Budget, StreamLog
 
 KEY = re.compile(r"[\w.~-]+(/[\w.~-]+)+", re.ASCII)
 MAX_KEY = 200
+TAKEN = {"api", "static", "watch"}
+"""Where the node's own pages are."""
 
 
 def checked_key(app: str, name: str) -> str:
@@ -19,6 +21,8 @@ def checked_key(app: str, name: str) -> str:
             f"stream {key[:MAX_KEY]!r}, expected APP/NAME of letters, digits, '.', '_', '~' and '-', "
             f"at most {MAX_KEY} in all"
         )
+    if app in TAKEN:
+        raise StreamError(f"stream {key!r}: expected another APP than {app}, where the node's own pages are")
     return key
 
 

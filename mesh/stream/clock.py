@@ -51,6 +51,8 @@ class Clock:
     def shift(self, by: int) -> None:
         """Go on at another place of the log's time."""
         self.last = {kind: dts + by for kind, dts in self.last.items()}
+        if by and self._newest is None:
+            self._floor = (self._floor or 0) + by
         self._clocks = {kind: (clock, shift + by) for kind, (clock, shift) in self._clocks.items()}
         if self._newest:
             clock, shift = self._newest

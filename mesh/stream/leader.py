@@ -33,12 +33,12 @@ class Leader:
     def begin(self, log: StreamLog, number: int, node: str, after: End) -> None:
         """Write from the next keyframe on into a new epoch of this log, which comes after all that was."""
         self._restart(after)
-        self._enter(log, number, node, self.log.headers)
+        self._enter(log, number, node, self._headers)
 
     def go_on(self, log: StreamLog, number: int, node: str, shift: int = 0, frames: Iterable[Frame] = ()) -> None:
         """Write into a new epoch of this log without a break: these frames, and what comes, `shift` ms later."""
         self._clock.shift(shift)
-        self._enter(log, number, node, self.log.headers)
+        self._enter(log, number, node, self._headers)
         for frame in frames:
             self._append(frame._replace(offset=self._next, dts=frame.dts + shift))
 
@@ -46,12 +46,19 @@ class Leader:
         """Let the log end here, at the latest until then; what comes meanwhile is not lost."""
         self._sink, self._paused_until = self._held.append, until
 
+    def resume(self) -> None:
+        """Pause no longer: write what came."""
+        held, self._held = self._held, []
+        self._sink, self._paused_until = self.log.append, inf
+        for frame in held:
+            self._sink(frame)
+
     def write(self, kind: int, timestamp: int, payload: bytes, now: float) -> None:
         """Number one message. Raises `MediaError` if the payload is too short for what it says it is."""
         if not payload:
             return
         if now >= self._paused_until:
-            self._resume()
+            self.resume()
         look = codec.look(kind, payload)
         if look.config or kind == META:
             dts = self._clock.header_time(kind)
@@ -66,6 +73,11 @@ class Leader:
         self.bytes += len(payload)
         self._append(Frame(self._next, kind, dts, look.cts, look.keyframe, look.config, payload))
 
+    @property
+    def _headers(self) -> list[Frame]:
+        """What another log needs first: the headers in force, and those that came while it was paused."""
+        return [*self.log.headers, *(frame for frame in self._held if frame.config)]
+
     def _restart(self, after: End) -> None:
         self._clock = Clock(after.last, after.floor)
         self._awaits_keyframe = True
@@ -77,12 +89,6 @@ class Leader:
         self._next = number << EPOCH_SHIFT
         for header in headers:
             self._append(header._replace(offset=self._next, dts=self._clock.header_time(header.kind)))
-
-    def _resume(self) -> None:
-        held, self._held = self._held, []
-        self._sink, self._paused_until = self.log.append, inf
-        for frame in held:
-            self._sink(frame)
 
     def _append(self, frame: Frame) -> None:
         self._next += 1

@@ -4,7 +4,7 @@ from pathlib import Path
 from mesh.gossip.member import Lead, LeadState
 from mesh.media.frame import EPOCH_SHIFT, Kind
 from mesh.net.ends import ANSWER_S, Inquiry
-from mesh.net.leadership import CONCEDE_S
+from mesh.net.publication import CONCEDE_S
 from mesh.relay.end import AskEnd, ToldEnd
 from mesh.stream.end import End
 from tests.net.asynctest import asynctest, until

@@ -1,13 +1,16 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from mesh.errors import StreamError
-from mesh.gossip.member import LeadState
+from mesh.gossip.member import Lead, LeadState
 from mesh.media.flv import Tag
+from mesh.net import leadership
 from mesh.node import Node
+from mesh.relay.end import AskEnd
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import HEADERS, Client, Player, Poster, RTMPClient, gop, http, meshed, payloads, sound, written
 
@@ -185,3 +188,30 @@ async def test_a_standby_that_leaves_is_told_to_nobody_any_more(tmp_path: Path) 
 
 async def written_by_standby(node: Node, count: int) -> None:
     await until(lambda: node.streams.get(KEY)._leadership.standby.publication.leader.frames >= count)
+
+
+@asynctest
+async def test_a_contest_that_was_broken_off_leaves_no_trace_in_the_next(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        b.gossip.on(AskEnd, lambda *_: None)
+        publisher = await RTMPClient.publish(a, KEY, *HEADERS)
+        async with Encoder(publisher):
+            await written(a, KEY, 20)
+            here = a.streams.get(KEY)._leadership
+            b.gossip.lead(Lead(b.gossip.id, KEY, 2, LeadState.LIVE))
+            await until(lambda: here._contesting)
+            b.gossip.unlead(KEY)
+            await until(lambda: here._contesting is None)
+            assert here.publication
+
+
+@asynctest
+async def test_a_rival_who_does_not_answer_is_given_way_after_some_time(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        b.gossip.on(AskEnd, lambda *_: None)
+        with mock.patch.object(leadership, "CONTEST_S", 0.5):
+            publisher = await RTMPClient.publish(a, KEY, *HEADERS)
+            async with Encoder(publisher):
+                await written(a, KEY, 20)
+                b.gossip.lead(Lead(b.gossip.id, KEY, 2, LeadState.LIVE))
+                await until(lambda: a.streams.get(KEY).publication is None)

@@ -43,3 +43,17 @@ def test_silence_makes_it_stalled_and_a_frame_live_again() -> None:
     assert published.heard_at == 101
     published.leader.write(Kind.VIDEO, 40, KEYFRAME, 100.0)
     assert published.beat(106.75, silence_s=5).state == LeadState.LIVE
+
+
+def test_whoever_asks_for_its_end_again_and_again_stops_it_for_a_part_of_the_time(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("mesh.net.publication.monotonic", lambda: now[0])
+    published, heads = publication(), []
+    log = published.leader.log
+    for tenth in range(100):
+        now[0] = 100 + tenth / 10
+        published.concede()
+        published.write(Kind.VIDEO, 100 * tenth, KEYFRAME)
+        heads.append(log.head % (1 << 32))
+    begins = [tenth for tenth in range(1, 100) if heads[tenth] > heads[tenth - 1] + 1]
+    assert [heads.index(heads[0]), *begins] == [0, 10, 60] and heads[-1] == 100

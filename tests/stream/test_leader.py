@@ -172,6 +172,37 @@ def test_what_comes_while_he_pauses_is_not_part_of_another_epoch():
     assert shown(frames(log)) + " " + shown(frames(log, 2)) == "K0 V1080"
 
 
+def test_headers_that_came_while_he_paused_are_those_of_what_follows():
+    own, log = roomy("own"), roomy()
+    leader = Leader(log, 1, "n1")
+    leader.pause(1e9)
+    write(leader, "v0 a0 K0")
+    leader.go_on(own, 1, "n1")
+    write(leader, "V40")
+    assert [header.payload for header in own.headers] == [AVC_HEADER, AAC_HEADER] and shown(frames(own)) == "v0 a0 V40"
+
+
+def test_who_resumes_before_he_goes_on_loses_nothing():
+    log = roomy()
+    leader = Leader(log, 1, "n1")
+    leader.pause(1e9)
+    write(leader, "K0 V40")
+    leader.resume()
+    leader.go_on(log, 2, "n1", 1000)
+    write(leader, "V80")
+    assert shown(frames(log)) + " " + shown(frames(log, 2)) == "K0 V40 V1080"
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", "K501 V541"), ("K0 V1000", "K1601 V1641")])
+def test_who_goes_on_before_his_first_frame_is_shifted_too(before, expected):
+    log = roomy()
+    write(Leader(log, 1, "n1"), before)
+    leader = Leader(log, 2, "n2", log.end(100))
+    leader.go_on(log, 3, "n2", 501)
+    write(leader, "K0 V40")
+    assert shown(frames(log, 3)) == expected
+
+
 def test_frames_are_numbered_from_the_epochs_first_offset_without_a_gap():
     log = roomy()
     leader = Leader(log, 7, "n1")
