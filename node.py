@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """The command that each host runs: read a configuration, build a node, run it until told to stop."""
 
+from mesh import venv
+
+venv.enter()
+
 import asyncio
 import gc
 import logging

@@ -4,12 +4,26 @@ import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mesh.bench.process import cost
 from tests.e2e.cluster import Cluster, Node, wait_until
-from tools.measures.stage import STREAM, URLS, Samples, floor, live, load, median, metric, nginx, passes, publishing
+from tools.measures.stage import (
+    STREAM,
+    URLS,
+    Samples,
+    Server,
+    floor,
+    live,
+    load,
+    median,
+    metric,
+    nginx,
+    passes,
+    publishing,
+)
 
 RAMP_S, SETTLE_S = 1.0, 1.5
 
@@ -49,17 +63,20 @@ class Trial(NamedTuple):
 def measure(directory: Path, schemes: list[str], counts: list[int], trial: Trial, samples: Samples) -> Iterator[Row]:
     """A row for each scheme and count; each run takes ours, then the floor at the pace that ours had, then nginx."""
     pace = {"egress__pass_min_ms": f"{trial.pass_ms}", "egress__pass_max_ms": f"{trial.pass_ms}"}
-    with Cluster(directory, **(pace if trial.pass_ms else {})) as cluster, nginx(directory) as rival:
+    with Cluster(directory, **(pace if trial.pass_ms else {})) as cluster, ExitStack() as stack:
         (node,) = cluster.start("a")
         noise = ("--kbps", trial.kbps, "--stamp")
-        with publishing(f"{node.rtmp}/{STREAM}", *noise), publishing(f"{rival.url}/bench", *noise):
-            live(node)
-            for scheme in schemes:
-                for count in counts:
-                    yield _row(node, rival.url, rival.pid, scheme, count, trial, samples)
+        stack.enter_context(publishing(f"{node.rtmp}/{STREAM}", *noise))
+        rival = stack.enter_context(nginx(directory)) if trial.beside_nginx else None
+        if rival:
+            stack.enter_context(publishing(f"{rival.url}/bench", *noise))
+        live(node)
+        for scheme in schemes:
+            for count in counts:
+                yield _row(node, rival, scheme, count, trial, samples)
 
 
-def _row(node: Node, url: str, pid: int, scheme: str, count: int, trial: Trial, samples: Samples) -> Row:
+def _row(node: Node, rival: Server | None, scheme: str, count: int, trial: Trial, samples: Samples) -> Row:
     options = ("-n", count, "--seconds", trial.seconds, "--ramp", RAMP_S, "--settle", SETTLE_S)
     what = {"measure": "fanout", "scheme": scheme, "players": count, "kbps": trial.kbps, "pass_ms": trial.pass_ms}
     ours, floors, rivals, paces, rests = [], [], [], [], []
@@ -71,8 +88,9 @@ def _row(node: Node, url: str, pid: int, scheme: str, count: int, trial: Trial, 
         with floor(scheme, pace, trial.kbps) as bare:
             report = load("play", bare.url, *options, "--pid", bare.pid)
             floors.append(samples.take(report, server="floor", passes=pace, **what))
-        if trial.beside_nginx and scheme == "rtmp":
-            rivals.append(samples.take(load("play", f"{url}/bench", *options, "--pid", pid), server="nginx", **what))
+        if rival and scheme == "rtmp":
+            report = load("play", f"{rival.url}/bench", *options, "--pid", rival.pid)
+            rivals.append(samples.take(report, server="nginx", **what))
     return Row(
         scheme,
         count,

@@ -1,0 +1,14 @@
+"""The Python of .venv, with which a command of this folder runs wherever it was started from."""
+
+import os
+import sys
+from pathlib import Path
+
+VENV = Path(__file__).resolve().parents[1] / ".venv"
+
+
+def enter() -> None:
+    """Start the running command anew with that Python, if there is one and it is another."""
+    python = VENV / "bin/python"
+    if python.exists() and Path(sys.prefix).resolve() != VENV.resolve():
+        os.execv(python, [str(python), *sys.argv])
