@@ -1,8 +1,9 @@
 # make run       start a node here; ARGS="-c FILE -s section.key=value" go to node.py
 # make demo      three nodes and a test stream
-# make test      every test; as root it installs the programs that they run
+# make test      every test but the long ones; as root it installs the programs that they run
 # make lint      what ruff and mypy have to say
-# make soak      the long tests, make bench the measurements
+# make soak      the long tests
+# make bench     what can be measured; ARGS="fanout -n 100" measures it
 # make install   only .venv, for those who start the node themselves
 .PHONY: run install demo test lint soak bench packages
 .SILENT:

@@ -128,7 +128,7 @@ class Node:
 
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()
-        metrics = Metrics(tables, self.catalog, self.fanout, self.relay, self.streams.balance)
+        metrics = Metrics(self.gossip, self.catalog, self.fanout, self.relay, self.streams.balance)
         survey, doctor = Survey(self.gossip, self._held, random), Doctor(self.config.mesh, self.gossip, random, spawn)
         api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
         orders = Orders(self.gossip, self._obey, random, spawn)

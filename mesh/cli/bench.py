@@ -14,7 +14,7 @@ from mesh.bench.clip import noise, read
 from mesh.bench.load import Plan, play, publish
 from mesh.bench.report import Report, Spread
 from mesh.bench.wire import PLAY, PUBLISH
-from mesh.cli.output import table
+from mesh.cli.output import as_json, output_option, table
 from mesh.errors import MeshError
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -37,7 +37,7 @@ def load_options(command: F) -> F:
                 "--settle", default=2.0, show_default=True, help="Seconds from the last join to the measuring."
             ),
             click.option("--pid", type=int, help="The server's process, on this machine: measure its CPU and memory."),
-            click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Or JSON."),
+            output_option,
         )
     ):
         command = option(command)
@@ -48,9 +48,9 @@ def load_options(command: F) -> F:
 @load_options
 @click.option("--probes", default=1, show_default=True, help="Players who read everything, and so see delays.")
 @click.option("--lazy", type=int, metavar="KBPS", help="How fast the others read, at most; 0: never after a keyframe.")
-def play_(url: str, probes: int, lazy: int | None, output: str, **plan: Any) -> None:
+def play_(url: str, probes: int, lazy: int | None, **plan: Any) -> None:
     """Play URL (http:, ws: with FLV; rtmp:) many times. Redirects are followed."""
-    _run(lambda hear: play(_plan(url, PLAY, **plan), probes, lazy, hear), output)
+    _run(lambda hear: play(_plan(url, PLAY, **plan), probes, lazy, hear))
 
 
 @bench.command("publish")
@@ -59,13 +59,13 @@ def play_(url: str, probes: int, lazy: int | None, output: str, **plan: Any) -> 
 @click.option("--kbps", default=2100, show_default=True, help="The rate of the noise.")
 @click.option("--stamp", is_flag=True, help="Put the time into each picture, for the probes of `bench play`.")
 @click.option("--chunk", default=4096, show_default=True, help="RTMP's chunk size.")
-def publish_(url: str, file: str | None, kbps: int, stamp: bool, chunk: int, output: str, **plan: Any) -> None:
+def publish_(url: str, file: str | None, kbps: int, stamp: bool, chunk: int, **plan: Any) -> None:
     """Publish to URL (rtmp:, or http: with POST), or to many of them. Redirects are followed."""
 
     def load(hear: Callable[[str], None]) -> Report:
         return publish(_plan(url, PUBLISH, **plan), read(file) if file else noise(kbps), stamp, chunk, hear)
 
-    _run(load, output)
+    _run(load)
 
 
 def _plan(url: str, known: Iterable[str], clients: int, ramp: float, settle: float, **rest: Any) -> Plan:
@@ -75,14 +75,14 @@ def _plan(url: str, known: Iterable[str], clients: int, ramp: float, settle: flo
     return Plan(urls, ramp_s=ramp, settle_s=settle, **rest)
 
 
-def _run(load: Callable[[Callable[[str], None]], Report], output: str) -> None:
+def _run(load: Callable[[Callable[[str], None]], Report]) -> None:
     console = Console(stderr=True)
     try:
         with console.status("") as status:
             report = load(status.update)
     except (OSError, ValueError, MeshError, psutil.Error) as error:
         raise click.ClickException(str(error)) from None
-    if output == "json":
+    if as_json():
         click.echo(json.dumps(asdict(report) | {"cores": report.cores, "cpu_us": report.cpu_us}))
     else:
         Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(*_shown(report), sep="\n")

@@ -36,13 +36,17 @@ def api_options(envvar: str | None = None) -> Callable[[F], F]:
             "-u", "--url", envvar=envvar, metavar="URL", expose_value=False, callback=_remember,
             help="Node to ask; MESHCTL_URL, or else http://127.0.0.1:8080.",
         )  # fmt: skip
-        output = click.option(
-            "-o", "--output", type=click.Choice(["table", "json"]), expose_value=False, callback=_remember,
-            help="A table, or the API's JSON as it is.",
-        )  # fmt: skip
-        return url(output(command))
+        return url(output_option(command))
 
     return add
+
+
+def output_option(command: F) -> F:
+    """Give a command -o."""
+    return click.option(
+        "-o", "--output", type=click.Choice(["table", "json"]), expose_value=False, callback=_remember,
+        help="A table, or JSON as it is.",
+    )(command)  # fmt: skip
 
 
 def asked() -> Client:

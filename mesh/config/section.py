@@ -30,7 +30,7 @@ class NodeConfig:
     """Who this node is."""
 
     name: Label = ""
-    """The node's name in the API and in redirects; "" takes the host name."""
+    """The node's name in the API and in redirects; "" takes the host name, or HOST-2 for a second node of a host."""
     zone: Label = ""
     """Where it stands, like "fra" or "office"; players stay in their zone while it has room."""
     data_dir: Path = ""
@@ -68,7 +68,7 @@ class MeshConfig:
     seeds: Seeds = ()
     """Nodes to try first, as host or host:port; one that answers is enough, and DNS names are resolved repeatedly."""
     mdns: Switch = True
-    """Whether to find nodes of the same LAN by multicast DNS."""
+    """Whether to find nodes of the same LAN, by multicast DNS, and of the same host."""
     secret_file: Path = ""
     """File with the mesh's secret, mode 0600, as `meshctl keygen` writes it; MESH_SECRET may hold the secret itself."""
     insecure: Switch = False

@@ -21,7 +21,7 @@ def places_by(path: str) -> Places:
         maxminddb = import_module("maxminddb")
         database = maxminddb.open_database(path)
     except ImportError:
-        raise ConfigError("balance.geoip: the package maxminddb is missing: pip install 'mediamesh[geoip]'") from None
+        raise ConfigError("balance.geoip: the package maxminddb is missing: .venv/bin/pip install maxminddb") from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise ConfigError(f"balance.geoip: {path}: {(reason or str(error)).lower()}") from None

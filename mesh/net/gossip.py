@@ -74,7 +74,6 @@ class Gossip:
         self._wires: Wires
         self._alarm: Alarm
         self._tasks: asyncio.TaskGroup
-        self._running: asyncio.Task[None]
         self._callbacks: dict[type, Callable[[str, Any], None]] = {}
         self._watchers: list[Callable[[Event], None]] = []
         self._flushing = False
@@ -87,6 +86,11 @@ class Gossip:
             Refused: self._refused,
             Superseded: lambda event: log.error("another process runs with this node's identity, and is newer"),
         }
+
+    @property
+    def rejected(self) -> int:
+        """Messages that made no sense, or were too many."""
+        return self._wires.rejected.total()
 
     @property
     def tables(self) -> Tables:

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from mesh.gossip.member import Link
-from mesh.gossip.tables import Tables
 from mesh.net.balance import Balance
 from mesh.net.fanout import Fanout
+from mesh.net.gossip import Gossip
 from mesh.net.relay import Relay
 from mesh.stream.catalog import Catalog
 
@@ -32,8 +32,9 @@ WAYS: tuple[tuple[str, str, Callable[[Link], float]], ...] = (
 class Metrics:
     """Reads everything when it is asked, and keeps nothing."""
 
-    def __init__(self, tables: Tables, catalog: Catalog, fanout: Fanout, relay: Relay, balance: Balance) -> None:
-        self._tables = tables
+    def __init__(self, gossip: Gossip, catalog: Catalog, fanout: Fanout, relay: Relay, balance: Balance) -> None:
+        self._gossip = gossip
+        self._tables = gossip.tables
         self._catalog = catalog
         self._fanout = fanout
         self._relay = relay
@@ -63,6 +64,7 @@ class Metrics:
         yield _turned("mesh_refusals", "Clients sent away.", self._balance.refusals)
         statuses = Counter(str(member.status) for member in self._tables.members.values())
         yield _by("status", "mesh_members", "Nodes as seen from here.", statuses)
+        yield self._dropped()
         yield from self._relayed()
         yield from self._ways(me.links)
 
@@ -72,6 +74,13 @@ class Metrics:
         ways = {self._tables.display_name(id): link for id, link in links.items() if members[id].status.living}
         for name, words, figure in WAYS:
             yield _by("peer", f"mesh_link_{name}", words, {peer: figure(link) for peer, link in ways.items()})
+
+    def _dropped(self) -> Metric:
+        """What others sent in vain."""
+        counter = CounterMetricFamily("mesh_dropped", "Messages of other nodes that were dropped.", labels=["reason"])
+        for reason, count in {**self._relay.dropped, "rejected message": self._gossip.rejected}.items():
+            counter.add_metric([reason], count)
+        return counter
 
     def _relayed(self) -> Iterator[Metric]:
         """What goes on between this node and others."""

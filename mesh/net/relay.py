@@ -77,7 +77,7 @@ class Relay:
     ) -> None:
         """`find` gives this node's log of a stream."""
         self.dropped: Counter[str] = Counter()
-        """Media that was not taken, by reason."""
+        """Media that was not taken, requests that were not heeded and links that were lost, by reason."""
         self.brought: Counter[str] = Counter()
         """Bytes of media, by the node they came from."""
         self.sent = 0
@@ -86,6 +86,7 @@ class Relay:
         self._peers = peers
         self._config = config
         self._supplier = Supplier(peers.id, find, self._path, self._feeder, self._priority, config.relay.lag_s)
+        self._supplier.dropped = self.dropped
         self._promised = InFlight()
         self._fetched: Counter[str] = Counter()
         """What those fetches counted that are over."""
@@ -153,6 +154,7 @@ class Relay:
 
         others = partial(self._others, stream)
         follower = Follower(self._peers.id, stream, into, others, self._peers.rtt_s, self._random)
+        follower.dropped = self.dropped
         fetch = self._fetches[stream] = Fetch(follower, self._peers, report)
         fetch.switch(supplier)
         return fetch

@@ -57,7 +57,7 @@ def test_a_database_that_cannot_be_read_is_named(tmp_path, file):
 
 def test_a_package_that_is_missing_is_named(file, monkeypatch):
     monkeypatch.setitem(sys.modules, "maxminddb", None)
-    with pytest.raises(ConfigError, match="the package maxminddb is missing: pip install 'mediamesh\\[geoip\\]'"):
+    with pytest.raises(ConfigError, match=r"the package maxminddb is missing: \.venv/bin/pip install maxminddb"):
         places_by(str(file))
 
 

@@ -44,6 +44,13 @@ def test_a_key_that_not_all_can_carry_is_refused(app, name):
         checked_key(app, name)
 
 
+@pytest.mark.parametrize("app", ["api", "static", "watch"])
+def test_no_stream_is_where_a_page_is(app):
+    with pytest.raises(StreamError, match=f"expected another APP than {app}"):
+        checked_key(app, "x")
+    assert checked_key("live", app) == f"live/{app}"
+
+
 @given(st.text(max_size=20), st.text(max_size=300))
 def test_whatever_is_asked_for_is_a_key_or_raises_stream_error(app, name):
     try:
