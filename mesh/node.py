@@ -71,10 +71,11 @@ class Node:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Run until told to stop. Raises `ConfigError` if what the configuration asks for cannot be had."""
         config = self.config
+        patience = config.limits.player_lag_s
         raise_limit()
         with (
-            listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given) as rtmp,
-            listen("http.listen", config.http.listen, "http.listen" not in config.given) as http,
+            listen("rtmp.listen", config.rtmp.listen, "rtmp.listen" not in config.given, patience) as rtmp,
+            listen("http.listen", config.http.listen, "http.listen" not in config.given, patience) as http,
         ):
             context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
             try:

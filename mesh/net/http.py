@@ -19,7 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import stream_url
-from mesh.errors import MediaError
+from mesh.errors import MediaError, StreamNotFound
 from mesh.gossip.member import Status
 from mesh.media import amf0, flv
 from mesh.media.frame import Entry, Frame, Kind
@@ -205,9 +205,11 @@ class Media:
         told = resume.told(stream.log, place)
         head = HEAD[:-2] + "".join(f"{name}: {value}\r\n" for name, value in told.items()).encode() + b"\r\n"
         farewell = partial(self._onward, asked(request), wish, stream, FLV)
+        with refusals():
+            rendition = stream.rendition(FLV)
         sock = _taken(request)
         leave = partial(self._intake.remove, sock.fileno())
-        player = _player(request, sock, stream.rendition(FLV), leave, farewell, head, place)
+        player = _player(request, sock, rendition, leave, farewell, head, place)
         self._intake.add(sock.fileno(), Departure(self._fanout, player))
         self._fanout.add(player)
         assert request.transport
@@ -222,9 +224,14 @@ class Media:
         websocket.headers.update(resume.told(stream.log, place))
         await websocket.prepare(request)
         farewell = partial(self._onward, asked(request), wish, stream, WEBSOCKET_FLV, NORMAL_CLOSURE)
+        try:
+            rendition = stream.rendition(WEBSOCKET_FLV)
+        except StreamNotFound:
+            await websocket.close()
+            return websocket
         sock, transport = _taken(request), request.transport
         assert transport
-        player = _player(request, sock, stream.rendition(WEBSOCKET_FLV), transport.close, farewell, b"", place)
+        player = _player(request, sock, rendition, transport.close, farewell, b"", place)
         self._fanout.add(player)
         try:
             async for message in websocket:

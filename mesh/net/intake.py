@@ -103,7 +103,11 @@ class Intake:
 
     def _gather(self) -> None:
         """Read what has gathered, and do so again until there is nothing."""
-        read, now = self._read(), monotonic()
+        try:
+            read, now = self._read(), monotonic()
+        except Exception:
+            self._watch()  # whatever failed, the others are still to be read
+            raise
         then = self._next_read(now)
         if read and then > now:
             self._book(then)

@@ -13,7 +13,7 @@ from mesh.control.url import node_url
 from mesh.errors import NoRoom, ProtocolError, StreamError, StreamNotFound, StreamTaken
 from mesh.media.frame import Frame
 from mesh.net.descriptor import check, duplicate
-from mesh.net.fanout import Fanout
+from mesh.net.fanout import MAX_CONTROL, Fanout
 from mesh.net.intake import Intake
 from mesh.net.listen import BACKLOG
 from mesh.net.player import Player
@@ -148,6 +148,9 @@ class Connection(asyncio.Protocol):
             self._handle_events()
         except ProtocolError as error:
             self.close(f"{error}", logging.WARNING)
+        except Exception:
+            log.exception("%s cannot be read", self._name)
+            self.close("this node failed")
         else:
             self._send()
 
@@ -170,6 +173,9 @@ class Connection(asyncio.Protocol):
             self._fanout.control(self._player, data)
         else:
             self._transport.write(data)
+            if (unread := self._transport.get_write_buffer_size()) > MAX_CONTROL:
+                log.warning("%s closed: left %d bytes of answers unread", self._name, unread)
+                self._transport.abort()
 
     def _handle_events(self) -> None:
         """Handle what has come, up to the first event that wants a decision; the rest waits for it."""
@@ -260,7 +266,8 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         log.info("%s plays %s", self._name, stream.key)
-        self._player = Player(duplicate(self._transport), stream.rendition(RTMP), self.close, self._farewell)
+        rendition = stream.rendition(RTMP)
+        self._player = Player(duplicate(self._transport), rendition, self.close, self._farewell)
         self._fanout.add(self._player)
 
     def _farewell(self) -> bytes:

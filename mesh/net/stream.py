@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from mesh.config import StreamConfig
+from mesh.errors import StreamNotFound
 from mesh.gossip.member import Lead, LeadState
 from mesh.gossip.tables import Tables
 from mesh.media.frame import Entry
@@ -73,6 +74,7 @@ class Stream:
         """When somebody last led it, or claimed to."""
         self._replication = Replication(held, gossip, relay, self.opened, self.drop)
         self._leadership = Leadership(held, config, gossip, claims, catalog, self._replication, spawn)
+        self._over = False
         self._put_off = False
         """Whether it may have to follow another leader."""
         self._parting: Sequence[Format] = ()
@@ -95,7 +97,9 @@ class Stream:
         return sum(map(self._fanout.players, self._renditions.values()))
 
     def rendition(self, form: Format) -> Rendition:
-        """The stream in this format, shared by all players who want it."""
+        """The stream in this format, shared by all players who want it. Raises `StreamNotFound` once it was dropped."""
+        if self._over:
+            raise StreamNotFound(f"{self.key} has ended")
         if form not in self._renditions:
             self._renditions[form] = Rendition(self.log, form)
         return self._renditions[form]
@@ -207,6 +211,7 @@ class Stream:
     def drop(self, reason: str) -> None:
         """Hold it no more; whoever still reads or writes it is told that it ended."""
         log.info("%s is dropped: %s", self.key, reason)
+        self._over = True
         self._dropped(self.key)
         self._leadership.close(reason)
         self._replication.stop()

@@ -39,7 +39,7 @@ class Clock:
         elif self.last:
             newest = max(self.last.values())
             if (known and abs(step) > JUMP_MS) or abs(clock + shift - newest) > APART_MS:
-                shift = self._restarted(clock, shift, newest, round(1000 * (now - self._heard_at)))
+                shift = self._restarted(clock, shift, newest, step, round(1000 * (now - self._heard_at)))
         self._heard_at = now
         self._newest = self._clocks[kind] = clock, shift
         return max(clock + shift, self.last.get(kind, -1) + 1)
@@ -58,11 +58,13 @@ class Clock:
             clock, shift = self._newest
             self._newest = clock, shift + by
 
-    def _restarted(self, clock: int, shift: int, newest: int, passed_ms: int) -> int:
+    def _restarted(self, clock: int, shift: int, newest: int, step: int, passed_ms: int) -> int:
         """What to add to a clock that jumped: as much as to the kind that jumped first, so that both stay in step."""
         for _, other in self._clocks.values():
             if other != shift and abs(clock + other - newest) <= APART_MS:
                 return other
-        # Who is ahead by no more than the time that passed has paused; who jumps otherwise goes on from now.
-        paused = newest <= clock + shift <= newest + passed_ms + JUMP_MS
+        # Who is ahead by no more than the time that passed has paused; so has who went ahead and is still behind the
+        # other kind, like pictures that take longer to encode than sound. Who jumps otherwise goes on from now.
+        least = newest - APART_MS if step > 0 else newest
+        paused = least <= clock + shift <= newest + passed_ms + JUMP_MS
         return shift if paused else newest + max(1, passed_ms) - clock

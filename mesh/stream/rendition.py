@@ -1,7 +1,7 @@
 """Rendition: a stream in one wire format, made once for all the players who read it.
 
 A player asks for the piece that begins at its offset; whoever asks for the same one gets the same bytes. Nothing is
-kept beyond the log's head: pieces live until the log has grown.
+kept beyond the log's head: pieces live until the log has grown, or until there are many.
 """
 
 from bisect import bisect_left
@@ -16,6 +16,8 @@ NEVER = 1 << 64
 """Beyond every offset."""
 TURN = 128 << 10
 """Payload bytes in one piece: what a player gets before the others have their turn."""
+MANY = 64
+"""Pieces that are kept: players far apart share none, and a log that has stalled is not copied from every offset."""
 
 
 class Format(NamedTuple):
@@ -72,7 +74,7 @@ class Rendition:
 
     def piece(self, offset: int) -> Piece | None:
         """The piece at `offset`; None while there is nothing to read."""
-        if self._head != self.log.head:
+        if self._head != self.log.head or len(self._pieces) == MANY:
             self._head = self.log.head
             self._pieces.clear()
         try:

@@ -6,6 +6,9 @@ from mesh.errors import MediaError
 from mesh.media import amf0, codec
 from mesh.media.frame import Frame, Kind
 
+MAX_METADATA = 8192
+"""Bytes of metadata that are read: it may come with every few frames, and a megabyte of it takes over a second."""
+
 
 def describe(headers: Iterable[Frame]) -> tuple[str, str]:
     """Video and audio ("h264 1280x720", "aac 48000x2") by the headers in force; "" for what there is none of."""
@@ -23,7 +26,7 @@ def describe(headers: Iterable[Frame]) -> tuple[str, str]:
 def _size(metadata: bytes) -> str:
     """Width and height as `onMetaData` gives them; publishers get it wrong in every way, and nothing depends on it."""
     try:
-        values = amf0.decode(metadata)
+        values = amf0.decode(metadata, MAX_METADATA)
     except MediaError:
         return ""
     fields = next((value for value in values if isinstance(value, dict)), {})

@@ -544,3 +544,14 @@ async def test_a_player_of_a_websocket_goes_on_where_he_was(tmp_path: Path) -> N
             while len(got) < 3 + 8:
                 got += reader.feed((await websocket.receive()).data)
             assert payloads(got) == payloads([*HEADERS, *gop(0)[2:], *gop(5)])
+
+
+@asynctest
+async def test_nobody_waits_on_a_stream_that_ended_while_he_was_placed(tmp_path):
+    async with meshed(tmp_path, "a", stream__hold_s="0.3") as (a,):
+        publisher = await RTMPClient.publish(a, "live/x", *HEADERS)
+        await written(a, "live/x", 3)
+        publisher.close()
+        await until(lambda: a.streams.get("live/x").publication is None)
+        status, _, body = await get(a, "/live/x.flv?offset=1." + a.gossip.id + ".0")
+        assert (status, json.loads(body)) == (404, {"error": "live/x has ended"})

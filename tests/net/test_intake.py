@@ -3,6 +3,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from unittest import mock
 
 import pytest
 
@@ -125,3 +126,16 @@ async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float,
         await until(lambda: times)
         assert len(times) == 1
         assert times[0] >= began + read_after - TICK_S
+
+
+@asynctest
+async def test_a_receiver_that_fails_keeps_nobody_else_from_being_read() -> None:
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+    with reading(monotonic() + 0.05) as intake:
+        failing, other = Listener(intake), Listener(intake)
+        failing.receive = mock.Mock(side_effect=ZeroDivisionError)  # type: ignore[method-assign]
+        failing.far.send(b"a")
+        await until(lambda: failures)
+        other.far.send(b"b")
+        await until(lambda: other.heard == b"b")

@@ -35,3 +35,13 @@ def test_no_host_means_every_address() -> None:
     listener = listen("http.listen", ":0")
     with listener, socket.create_connection(("127.0.0.1", port_of(listener)), timeout=5):
         pass
+
+
+@pytest.mark.parametrize(("patience_s", "gone_ms"), [(10, 20_000), (60, 120_000)])
+def test_a_client_whose_host_is_gone_is_given_up(patience_s: float, gone_ms: int) -> None:
+    """Though not before a player would be who takes no byte."""
+    listener = listen("rtmp.listen", "127.0.0.1:0", patience_s=patience_s)
+    with listener, socket.create_connection(("127.0.0.1", port_of(listener)), timeout=5), listener.accept()[0] as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == gone_ms

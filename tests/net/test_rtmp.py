@@ -9,8 +9,10 @@ import pytest
 from mesh.gossip.member import LeadState
 from mesh.media.amf0 import Value
 from mesh.node import Node
+from mesh.rtmp import chunk
 from mesh.rtmp.command import Command
 from mesh.rtmp.event import PlayEnded, Published, PublishEnded, Rejected
+from mesh.rtmp.message import Type, UserControl, user_control
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import (
     HEADERS,
@@ -273,3 +275,40 @@ async def test_frames_and_answers_to_a_player_do_not_cut_each_other(tmp_path: Pa
             publisher.feed(*(tag._replace(payload=tag.payload + bytes(9000)) for tag in gop(5 * turn)))
         tags = await player.tags(8 + 29 * 5)
         assert [tag.timestamp for tag in tags[3:]] == [40 * n for n in range(30 * 5)]
+
+
+@asynctest
+async def test_a_failure_of_this_node_costs_one_publisher(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        healthy = await RTMPClient.publish(a, "live/healthy", *HEADERS, *gop(0))
+        await written(a, "live/healthy", 8)
+        with mock.patch("mesh.net.publication.Publication.write", side_effect=ZeroDivisionError):
+            for number in range(2):
+                client = await asked(a, "publish", f"live/{number}")
+                while not client.session._stream_id:
+                    client.session.receive_data(await client.reader.read(1 << 16))
+                    client.flush()
+                for tag in HEADERS:
+                    client.session.send(*tag)
+                client.flush()
+                while await client.reader.read(1 << 16):
+                    pass
+        assert caplog.text.count("cannot be read") == 2
+        healthy.feed(*gop(5))
+        await written(a, "live/healthy", 13)
+
+
+@asynctest
+async def test_who_asks_and_reads_no_answer_is_closed(tmp_path: Path) -> None:
+    ping = user_control(UserControl.PING_REQUEST, 1)
+    async with meshed(tmp_path, "a") as (a,):
+        publisher = await RTMPClient.publish(a, "live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        publisher.writer.transport.pause_reading()
+        publisher.send(chunk.encode(Type.USER_CONTROL, 0, 0, ping))
+        for _ in range(500):
+            if not a._rtmp.connections:
+                break
+            publisher.send((b"\xc2" + ping) * 10_000)
+            await asyncio.sleep(0.01)
+        await until(lambda: not a._rtmp.connections and a.streams.get("live/x").publication is None)

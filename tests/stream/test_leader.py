@@ -57,6 +57,14 @@ TIMES = {
     "restart after a pause": ("K60000 A60010 +700 K0 A10 V40", "K60000 A60010 K60710 A60720 V60750"),
     "restart, twice": ("K9000 A9000 K0 A0 K5000 A5000 K0 A0", "K9000 A9000 K9001 A9001 K9002 A9002 K9003 A9003"),
     "restart, sound pauses instead": ("K60000 A60010 K0 +500000 A500000", "K60000 A60010 K60011 A500000"),
+    "pictures that are late, after a pause": (
+        "A300 K0 A340 V40 +2000 A2340 V2040 A2380 V2080",
+        "A300 K0 A340 V40 A2340 V2040 A2380 V2080",
+    ),
+    "slides that are late": (
+        "K0 A300 A1300 A2300 V2000 A3300 A4300 V4000",
+        "K0 A300 A1300 A2300 V2000 A3300 A4300 V4000",
+    ),
     "one sound with timestamp 0": ("K5000 A5010 A0 V5040 A5052", "K5000 A5010 A5011 V5040 A5052"),
     "one sound with timestamp 0, soon": ("K3000 A3010 A0 V3040 A3052", "K3000 A3010 A3011 V3040 A3052"),
     "one picture from far ahead": ("K0 A0 V9000000 A21 V40 A42", "K0 A0 V1 A21 V40 A42"),

@@ -9,7 +9,7 @@ from mesh.media import flv
 from mesh.media.frame import EPOCH_SHIFT, Frame, Kind
 from mesh.stream.leader import Leader
 from mesh.stream.log import START, Budget, StreamLog
-from mesh.stream.rendition import FLV, TURN, WEBSOCKET_FLV, Format, Piece, Rendition
+from mesh.stream.rendition import FLV, MANY, TURN, WEBSOCKET_FLV, Format, Piece, Rendition
 from tests.media.clip import AAC, H264, HEVC, OPUS, clip, packets, tags
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, begun, extend, header, keyframe, picture, roomy, sound
 
@@ -180,6 +180,15 @@ def test_pieces_live_until_the_log_has_grown():
     log.append(picture(log.head, 2000))
     assert rendition.piece(START) is not old
     assert rendition.piece(head).end == head + 1
+
+
+def test_of_a_log_that_has_stalled_only_so_many_pieces_are_kept():
+    log = begun(roomy())
+    frames = extend(log, 4, gop=MANY)
+    rendition = Rendition(log, FLV)
+    pieces = {frame.offset: rendition.piece(frame.offset) for frame in frames}
+    assert len(pieces) > 2 * MANY >= 2 * len(rendition._pieces)
+    assert all(rendition.piece(offset) == piece for offset, piece in pieces.items())
 
 
 def test_a_piece_ends_where_a_turn_does():

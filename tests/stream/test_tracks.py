@@ -35,6 +35,7 @@ CASES = {
     "more than one header of a track": ((COLOUR, AAC_HEADER), ("hevc", "aac 48000x2")),
     "empty metadata": ((METADATA, AVC_HEADER), ("h264", "")),
     "metadata that ends too soon": ((METADATA[:-5], AVC_HEADER), ("h264", "")),
+    "more metadata than is read": ((metadata(width=1280.0, height=720.0, more="x" * 9000), AVC_HEADER), ("h264", "")),
     "a size that is text": ((metadata(width="1280", height="720"), AVC_HEADER), ("h264", "")),
     "a size of nothing": ((metadata(width=0.0, height=0.0), AVC_HEADER), ("h264", "")),
     "a size below nothing": ((metadata(width=-1280.0, height=720.0), AVC_HEADER), ("h264", "")),
