@@ -5,7 +5,6 @@ does a page of another site in a browser on it.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from random import Random
 from urllib.parse import urlsplit
@@ -14,9 +13,12 @@ from aiohttp import hdrs, web
 
 from mesh.control import reply
 from mesh.control.order import Obeyed, Order, Verb
+from mesh.control.url import is_loopback
 from mesh.errors import StreamError
+from mesh.net.addresses import plain
 from mesh.net.gossip import Gossip
-from mesh.net.terms import CORS, STATUS, failure, stream_key
+from mesh.net.tasks import guarded
+from mesh.net.terms import CORS, STATUS, asked_host, failure, stream_key
 
 ANSWER_S = 3.0
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
@@ -95,7 +97,7 @@ class Orders:
         async def answer() -> None:
             self._gossip.send(sender, await self._carried_out(order))
 
-        self._spawn(answer())
+        self._spawn(guarded(answer()))
 
     def _obeyed(self, sender: str, obeyed: Obeyed) -> None:
         answer = self._open.get(obeyed.nonce)
@@ -112,11 +114,14 @@ def refuse_foreign(request: web.Request) -> None:
 def _foreign(request: web.Request) -> str:
     """Why a request may come from elsewhere; empty if it comes from this machine."""
     peer = request.remote or ""
-    if not peer or not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
+    if not peer or not plain(peer).is_loopback:
         return f"you are {peer or 'nobody'}"
     if header := next((name for name in FORWARDED if name in request.headers), ""):
         return f"the header {header} says that you speak for another"
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST):
+    if origin is None:
+        return ""
+    # Anybody can have a name of his own lead to this machine: only by one of its own the page is ours.
+    if urlsplit(origin).netloc != request.headers.get(hdrs.HOST) or not is_loopback(asked_host(request)):
         return f"the page that asks is of {origin[:100]}"
     return ""

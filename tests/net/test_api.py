@@ -255,6 +255,9 @@ async def test_what_makes_no_sense_is_refused_with_what_was_expected(tmp_path: P
     async with meshed(tmp_path, "a") as (a,):
         for target, status, words in WRONG:
             assert words in (await told(a, target, status=status))["error"], target
+        (tmp_path / "secret.txt").write_text("a secret")
+        for path in (f"{tmp_path}/secret.txt", f"../../../../../../../..{tmp_path}/secret.txt"):
+            assert "no page" in (await told(a, f"/static/{path.replace('/', '%2F')}", status=404))["error"]
         status, _, body = await get(a, "/api/v1/nodes", method="POST")
         assert (status, json.loads(body)["error"]) == (404, "POST /api/v1/nodes: no such call")
 

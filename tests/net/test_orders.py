@@ -7,7 +7,7 @@ from mesh.control.order import Order, Verb
 from mesh.gossip.member import Status
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import get, meshed
+from tests.net.nodes import Client, get, meshed
 
 
 async def post(node: Node, target: str, *headers: str) -> tuple[int, dict[str, str]]:
@@ -58,6 +58,22 @@ async def test_who_may_be_elsewhere_changes_nothing(tmp_path: Path, header: str)
         code, body = await post(a, "/api/v1/nodes/a/drain", header)
         assert code == 403 and "taken from this machine only" in body["error"]
         assert status(a, a) is Status.ALIVE
+
+
+@asynctest
+async def test_a_name_that_leads_to_this_machine_makes_a_page_no_page_of_the_node(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        host = f"evil.example:{a.gossip.card.http}"
+        order = "POST /api/v1/nodes/a/drain"
+        answer = await Client.ask(a.gossip.card.http, order, f"Origin: http://{host}", host=host)
+        assert await answer.status() == 403 and status(a, a) is Status.ALIVE
+
+
+@asynctest
+async def test_this_machine_is_known_by_whichever_protocol_it_comes(tmp_path: Path) -> None:
+    """Where a node listens on every address, 127.0.0.1 comes as ::ffff:127.0.0.1."""
+    async with meshed(tmp_path, "a", http__listen=":0") as (a,):
+        assert (await post(a, "/api/v1/nodes/a/drain"))[0] == 200
 
 
 @asynctest
