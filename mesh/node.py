@@ -125,7 +125,7 @@ class Node:
             await self.gossip.stop()
             raise
         self.streams.join(self.gossip, self.relay)
-        self.keeping = Keeping(self.config.stream.patterns, self.gossip, self.streams)
+        self.keeping = Keeping(self.config.stream.patterns, self.config.balance.limits, self.gossip, self.streams)
 
     async def _serve(self, rtmp: socket.socket, http: socket.socket, spawn: Spawn) -> None:
         tables, random = self.gossip.tables, SystemRandom()
@@ -158,7 +158,7 @@ class Node:
         """Wait until no client is left, for as long as they may take."""
         if not self._stopping.is_set():
             stopping = asyncio.create_task(self._stopping.wait())
-            wait = [self._drain.start(), stopping]
+            wait = [self._drain.start(self.config.node.drain_s / 3), stopping]
             await asyncio.wait(wait, timeout=self.config.node.drain_s, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
 

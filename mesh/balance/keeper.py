@@ -6,37 +6,39 @@ stream already goes before others, so that little moves.
 
 from collections.abc import Iterable
 
-from mesh.balance.load import full
+from mesh.balance.load import Limits, full
 from mesh.balance.ring import rank
 from mesh.config.pattern import EVERYWHERE, Care
+from mesh.config.weight import LIMITS
 from mesh.gossip.member import Member, Status
 from mesh.gossip.tables import Tables
 
 
-def keepers(stream: str, tables: Tables, care: Care) -> tuple[str, ...]:
+def keepers(stream: str, tables: Tables, care: Care, limits: Limits = LIMITS) -> tuple[str, ...]:
     """Which nodes besides this one, the leader: one in each zone of `preload`, and `replicas` in all."""
     if not care.preload and not care.replicas:
         return ()
     here = tables.members[tables.me].zone
     chosen: list[Member] = []
     for zone in zones(care.preload, tables):
-        if zone != here and (best := best_of(stream, tables, (tables.members[id] for id in tables.zones[zone]))):
+        there = [tables.members[id] for id in tables.zones[zone]]
+        if zone != here and (best := best_of(stream, tables, there, limits)):
             chosen.append(best)
     while len(chosen) < care.replicas:
         taken = {here, *(member.zone for member in chosen)}
         rest = [member for member in tables.members.values() if member not in chosen]
         elsewhere = [member for member in rest if member.zone not in taken]
-        best = best_of(stream, tables, elsewhere) or best_of(stream, tables, rest)
+        best = best_of(stream, tables, elsewhere, limits) or best_of(stream, tables, rest, limits)
         if best is None:
             break
         chosen.append(best)
     return tuple(member.id for member in chosen)
 
 
-def best_of(stream: str, tables: Tables, members: Iterable[Member]) -> Member | None:
+def best_of(stream: str, tables: Tables, members: Iterable[Member], limits: Limits = LIMITS) -> Member | None:
     """The one of these that would keep the stream; None if none of them can."""
     held = tables.holders(stream)
-    able = [m for m in members if m.id != tables.me and m.status == Status.ALIVE and not full(m.load)]
+    able = [m for m in members if m.id != tables.me and m.status == Status.ALIVE and not full(m.load, limits)]
     return min(able, key=lambda member: (member.id not in held, rank(stream, member.id)), default=None)
 
 

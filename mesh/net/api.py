@@ -137,7 +137,7 @@ class Api:
         """The dashboard, a stream's player, or a file that these need."""
         name = request.match_info.get("name") or ("watch.html" if "stream" in request.match_info else "index.html")
         file, kind = PAGES / name, TYPES.get(name[name.rfind(".") :])
-        if file.parent != PAGES or kind is None or not file.is_file():  # a name may hold an escaped slash
+        if "/" in name or kind is None or not file.is_file():  # it was escaped, and leads to another folder
             raise failure(404, f"no page {name}")
         return web.Response(body=file.read_bytes(), content_type=kind, charset="utf-8", headers=FRESH)
 

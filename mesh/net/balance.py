@@ -12,6 +12,7 @@ from mesh.balance.policy import Action, Placement, Redirect, Refuse, Request, pl
 from mesh.balance.room import Rooms
 from mesh.config import BalanceConfig
 from mesh.errors import NoRoom, NotAllowed, StreamError, StreamNotFound, StreamTaken
+from mesh.gossip.member import Status
 from mesh.net.geoip import Places
 from mesh.net.gossip import Gossip
 
@@ -59,6 +60,16 @@ class Balance:
         if request.action == Action.PLAY:
             self._set_off(request.stream, redirect.node if redirect else self._gossip.id)
         return redirect
+
+    def onward(self, request: Request) -> Redirect | None:
+        """Where a player of this node goes on, if it drains, and counts from now on; None if nowhere."""
+        tables = self._gossip.tables
+        leaving = tables.members[tables.me].status is Status.DRAINING
+        placement = self.place(request) if leaving else None
+        if not isinstance(placement, Redirect):
+            return None
+        self._set_off(request.stream, placement.node)
+        return placement
 
     def successor(self, stream: str, zone: str) -> str:
         """Where a publisher of this node had better go: to who serves the stream best; "" if he has no better place."""

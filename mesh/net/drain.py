@@ -22,6 +22,8 @@ from mesh.net.streams import Streams
 log = logging.getLogger("mesh.drain")
 
 STEP_S = 0.02
+KEYFRAME_S = 12.0
+"""How long players wait for one, unless the node has less time: encoders that say nothing else send one in ten."""
 MOVE_S = 1.0
 """How long the nodes that are fed from here may take to find another supplier."""
 RECONNECT_S = 3.0
@@ -35,14 +37,19 @@ class Drain:
 
     def __init__(self, gossip: Gossip, streams: Streams, relay: Relay, fanout: Fanout, orders: Orders) -> None:
         self._running: asyncio.Task[None] | None = None
+        self._patience_s = KEYFRAME_S
         self._gossip = gossip
         self._streams = streams
         self._relay = relay
         self._fanout = fanout
         self._orders = orders
 
-    def start(self) -> asyncio.Task[None]:
-        """Begin, or go on; the task is done when nobody is left."""
+    def start(self, patience_s: float = KEYFRAME_S) -> asyncio.Task[None]:
+        """Begin, or go on; the task is done when nobody is left.
+
+        Players of each kind are let go at a keyframe, but no later than after `patience_s`.
+        """
+        self._patience_s = patience_s
         if self._running is None:
             self._gossip.drain(True)
             self._running = asyncio.create_task(self._run())
@@ -67,8 +74,9 @@ class Drain:
         await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
         moving = [stream for stream in self._streams if not stream.publication]
         await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
-        await self._until(lambda: self._parted(directed=True))
-        await self._until(lambda: self._parted(directed=False) and not len(self._fanout))
+        await self._part(directed=True)
+        await self._part(directed=False)
+        await self._until(lambda: not len(self._fanout))
         asked = [stream for stream in self._streams if stream.reconnect()]
         await self._until(lambda: not any(stream.published for stream in asked), RECONNECT_S)
         for stream in self._streams:
@@ -93,9 +101,15 @@ class Drain:
         leads = [lead for lead in self._gossip.tables.leads(key) if lead.state == LeadState.STANDBY and lead.node != me]
         return [lead.node for lead in sorted(leads, key=lambda lead: lead.over != me)]
 
-    def _parted(self, *, directed: bool) -> bool:
-        """Whether all have their end, or all who can be told where to go on; again and again: streams fall silent."""
-        return all([stream.part(directed=directed) for stream in self._streams])
+    async def _part(self, *, directed: bool) -> None:
+        """Let all players go, or all who can be told where to go on; some streams fall silent, or have no keyframes."""
+        began = asyncio.get_running_loop().time()
+
+        def parted() -> bool:
+            at_once = asyncio.get_running_loop().time() - began >= self._patience_s
+            return all([stream.part(directed=directed, at_once=at_once) for stream in self._streams])
+
+        await self._until(parted)
 
     def _fed(self) -> bool:
         """Whether all who fetch from here have everything."""

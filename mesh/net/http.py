@@ -20,7 +20,6 @@ from aiohttp.http import HttpProcessingError
 from mesh.balance.policy import Action, Redirect, Request
 from mesh.control.url import stream_url
 from mesh.errors import MediaError, StreamNotFound
-from mesh.gossip.member import Status
 from mesh.media import amf0, flv
 from mesh.media.frame import Entry, Frame, Kind
 from mesh.net.descriptor import check, duplicate
@@ -245,9 +244,8 @@ class Media:
 
     def _onward(self, asked: Asked, wish: Request, stream: Stream, form: Format, end: bytes = b"") -> bytes:
         """How a stream ends: where this node is sending its players away, with script data that says where to."""
-        tables = self._streams.tables
-        placed = self._streams.balance.place(replace(wish, proto="flv", via=""))
-        if tables.members[tables.me].status is not Status.DRAINING or not isinstance(placed, Redirect):
+        placed = self._streams.balance.onward(replace(wish, proto="flv", via=""))
+        if placed is None:
             return end
         payload = amf0.encode("onRedirect", {"url": self._location(asked, wish, placed)})
         dts = max(stream.log.last_dts.values(), default=0)

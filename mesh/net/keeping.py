@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from mesh.balance.keeper import best_of, keepers
+from mesh.balance.load import Limits
 from mesh.config.pattern import Care, care_for
 from mesh.control import reply
 from mesh.control.keep import Keep
@@ -28,8 +29,10 @@ PRELOAD_S = 60
 class Keeping:
     """What this node keeps for others, and has others keep."""
 
-    def __init__(self, patterns: Mapping[str, Care], gossip: Gossip, streams: Streams) -> None:
+    def __init__(self, patterns: Mapping[str, Care], limits: Limits, gossip: Gossip, streams: Streams) -> None:
+        """`limits` say from when on a node has no room for more."""
         self._patterns = patterns
+        self._limits = limits
         self._gossip = gossip
         self._streams = streams
         gossip.on(Keep, lambda sender, message: streams.keep(message.stream, message.seconds))
@@ -68,7 +71,7 @@ class Keeping:
         named = tables.by_name(node)
         members = [named] if named else [tables.members[id] for id in tables.zones.get(zone, ()) if not node]
         me = tables.members[tables.me]
-        keeper = me if me in members else best_of(stream, tables, members)
+        keeper = me if me in members else best_of(stream, tables, members, self._limits)
         if keeper is None:
             raise NoRoom(f"no node called {node} has room" if node else f"no node of zone {zone!r} has room")
         if keeper is me:
@@ -78,7 +81,7 @@ class Keeping:
         return tables.display_name(keeper.id)
 
     def _have_kept(self, stream: str) -> None:
-        for node in keepers(stream, self._tables, care_for(stream, self._patterns)):
+        for node in keepers(stream, self._tables, care_for(stream, self._patterns), self._limits):
             self._gossip.send(node, Keep(stream, KEEP_S))
 
     @property

@@ -1,9 +1,10 @@
 """Load: what this node's machine and event loop are under, for its heartbeats."""
 
 import asyncio
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from statistics import median
 from types import MappingProxyType
@@ -23,6 +24,7 @@ LAGS = 5
 SMOOTHING = 0.5
 INTERFACES_S = 10.0
 """Between two looks at how fast the interfaces are."""
+INTERFACES = "/sys/class/net"
 
 
 class Counts(NamedTuple):
@@ -111,16 +113,16 @@ class LoadMeter:
         """The speed of the fastest interface that leads to others and knows its speed; 0 if none does."""
         while True:
             with suppress(OSError):
-                speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if stats.isup and outward(name)]
+                stats = psutil.net_if_stats()
+                speeds = [stats[name].speed for name in carriers(stats) if stats[name].isup]
                 self._capacity_bps = max(speeds, default=0) * 1_000_000
             await asyncio.sleep(INTERFACES_S)
 
     def _rates(self, counts: Counts) -> tuple[int, int]:
         """What the interfaces carry, or what this node itself does, which may stay on this host."""
         now = time.monotonic()
-        nics = [
-            counters for name, counters in psutil.net_io_counters(pernic=True, nowrap=False).items() if outward(name)
-        ]
+        counters = psutil.net_io_counters(pernic=True, nowrap=False)
+        nics = [counters[name] for name in carriers(counters)]
         carried = sum(nic.bytes_recv for nic in nics), sum(nic.bytes_sent for nic in nics)
         then, *before = self._carried
         brought, self._brought = self._brought, dict(counts.brought)
@@ -131,6 +133,16 @@ class LoadMeter:
         self._carry({id: int((new - brought.get(id, 0)) * 8 / (now - then)) for id, new in self._brought.items()})
         received, sent, taken, served = [max(rate, 0) for rate in rates]
         return max(received, taken), max(sent, served)
+
+
+def carriers(interfaces: Iterable[str]) -> list[str]:
+    """Those that carry what goes to other hosts, each byte once: devices, rather than the bonds and bridges over them.
+
+    Where there is no device, as in a container, those that lead to other hosts by their names.
+    """
+    interfaces = list(interfaces)
+    devices = [name for name in interfaces if os.path.exists(f"{INTERFACES}/{name}/device")]
+    return devices or [name for name in interfaces if outward(name)]
 
 
 def _smooth(old: float, new: float) -> float:

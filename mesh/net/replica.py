@@ -12,6 +12,7 @@ from mesh.gossip.tables import Tables
 from mesh.net.fetch import Fetch
 from mesh.net.gossip import Gossip
 from mesh.net.relay import Relay
+from mesh.relay.message import Reason
 from mesh.relay.state import State
 from mesh.stream.log import StreamLog
 
@@ -39,6 +40,8 @@ class Replication:
         self._opened = opened
         self._ended = ended
         self._fetch: Fetch | None = None
+        self.crowded = False
+        """Whether the last that was asked had no room for one more follower."""
         self._source = ""
         """The node that fed it last."""
         self._better: tuple[str, float] = "", inf
@@ -90,8 +93,10 @@ class Replication:
             self.announce()
 
     def announce(self) -> None:
-        """Tell the mesh what this node has of a stream that it does not lead."""
-        epoch = self._log.epochs[-1].number if self._log.epochs else 0
+        """Tell the mesh what this node has of a stream that it does not lead; nothing serves nobody."""
+        if not self._log.epochs:
+            return
+        epoch = self._log.epochs[-1].number
         fetch = self._fetch if self._fetch and self._fetch.state not in LOST else None
         supplier, path = (fetch.supplier, fetch.path) if fetch else ("", ())
         try:
@@ -129,6 +134,7 @@ class Replication:
         elif state in LOST and self._fetch is fetch:
             name = self._tables.display_name(fetch.supplier)
             log.info("%s: %s is %s: %s", self.key, name, state, fetch.reason)
+            self.crowded = fetch.reason == Reason.TOO_MANY
             self._lose(fetch)
 
     def _lose(self, fetch: Fetch) -> None:

@@ -96,6 +96,11 @@ class Stream:
         """How many players read it here."""
         return sum(map(self._fanout.players, self._renditions.values()))
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it is not held because those who have it have no room for one more follower."""
+        return self._replication.crowded
+
     def rendition(self, form: Format) -> Rendition:
         """The stream in this format, shared by all players who want it. Raises `StreamNotFound` once it was dropped."""
         if self._over:
@@ -140,13 +145,13 @@ class Stream:
         """The publisher has gone: hold what there is, for its players and for its return."""
         self._leadership.leave(publication)
 
-    def part(self, *, directed: bool) -> bool:
-        """Let the players go at the next keyframe, or those only who can be told where to; at once if it is silent.
+    def part(self, *, directed: bool, at_once: bool = False) -> bool:
+        """Let the players go at the next keyframe, or those only who can be told where to; or at once, as if silent.
 
         To be said again and again, until it is true: they have their end, and may still have to read up to it.
         """
         self._parting = [form for form in self._renditions if form.directed or not directed]
-        if self._leadership.silent_s > SILENT_S:
+        if at_once or self._leadership.silent_s > SILENT_S:
             self._end_players(self.log.head, self._parting)
         return not any(self._fanout.players(self._renditions[form]) for form in self._parting)
 
@@ -199,7 +204,7 @@ class Stream:
         self._leadership.tend(now)
         if self._put_off:
             self.heard()
-        if self.publication:
+        if self.publication or self._over:
             return
         if now - self._led_at > self._config.hold_s:
             self.drop("its publisher did not come back")
@@ -209,7 +214,9 @@ class Stream:
             self._replication.tend()
 
     def drop(self, reason: str) -> None:
-        """Hold it no more; whoever still reads or writes it is told that it ended."""
+        """Hold it no more; whoever still reads or writes it is told that it ended. A second time is no error."""
+        if self._over:
+            return
         log.info("%s is dropped: %s", self.key, reason)
         self._over = True
         self._dropped(self.key)

@@ -47,6 +47,8 @@ class Streams:
         self._fanout = fanout
         self._places = places_by(config.balance.geoip)
         self._streams: dict[str, Stream] = {}
+        self._ended: dict[str, float] = {}
+        """Streams that were held for long enough, and until when it is of no use that others still hold them."""
         self._changed = asyncio.Event()
         self.balance: Balance
         """Where their clients go."""
@@ -81,6 +83,8 @@ class Streams:
         with self.balance.refusing(request.proto):
             await self._gossip.joined.wait()
             await self._appears(request.stream, wait_s)
+            if not self._known(request.stream):
+                raise StreamNotFound(f"no node has {request.stream}")
             return self.balance.send(request) or await self._attach(request.stream)
 
     async def publish(self, request: Request, client: str, close: Callable[[str], None]) -> Publication | Redirect:
@@ -168,11 +172,16 @@ class Streams:
             stream.awaited -= 1
             stream.needed_at = asyncio.get_running_loop().time()
         if self._streams.get(key) is not stream:
+            if stream.crowded:
+                raise NoRoom(f"no node that has {key} can feed one more")
             raise StreamNotFound(f"{key} has ended")
         return stream
 
     def _known(self, key: str) -> bool:
-        return key in self._streams or bool(self.tables.leader(key) or self.tables.replicas(key))
+        """Whether it can be had: it is led, or still held, though not only by those who let go of it a moment later."""
+        if key in self._streams or self.tables.leader(key):
+            return True
+        return self._ended.get(key, 0.0) < asyncio.get_running_loop().time() and bool(self.tables.replicas(key))
 
     def _hold(self, key: str) -> Stream:
         stream = self._streams[key] = Stream(
@@ -192,6 +201,10 @@ class Streams:
         return stream
 
     def _dropped(self, key: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._ended = {ended: until for ended, until in self._ended.items() if until > now}
+        if not self.tables.leads(key):
+            self._ended[key] = now + self._config.stream.hold_s
         del self._streams[key]
         self._catalog.drop(key)
 

@@ -42,6 +42,8 @@ class Survey:
             pass
         finally:
             del self._open[gathering.nonce]
+        members = self._gossip.tables.members.items()
+        gathering.missing |= {id for id, member in members if member.status is Status.UNREACHABLE}
         return gathering
 
     def _asked(self, sender: str, ask: Ask) -> None:

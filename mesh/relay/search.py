@@ -12,6 +12,8 @@ from mesh.relay.message import AskHead, Head
 
 ASKED = 3
 """How many with each question."""
+MANY = 64
+"""Questions of which an answer is still heeded."""
 
 
 class Search:
@@ -34,6 +36,8 @@ class Search:
         self._turn += ASKED
         ids = [self._random.getrandbits(64) for _ in few]
         self._asked.update(zip(ids, few, strict=True))
+        for id in list(self._asked)[:-MANY]:
+            del self._asked[id]  # nobody answers it any more
         return [(node, AskHead(self._stream, id)) for id, node in zip(ids, few, strict=True)]
 
     def answered(self, message: Head, sender: str) -> bool:

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from mesh.balance.keeper import keepers
 from mesh.config.pattern import Care
+from mesh.config.weight import LIMITS
 from mesh.gossip.member import Card, Load, Member, Replica, Status
 from mesh.gossip.tables import Tables
 
@@ -39,6 +40,12 @@ CASES = {
 @pytest.mark.parametrize(("members", "held", "care", "kept"), CASES.values(), ids=CASES)
 def test_keepers(members, held, care, kept):
     assert list(keepers("live/x", tables(*members, held=held), care)) == kept
+
+
+def test_who_is_full_by_the_limits_of_this_mesh_keeps_nothing():
+    members = [member("a", "ams", load=Load(players=500)), member("b", "ber")]
+    for limits, kept in ((LIMITS, "a"), ({**LIMITS, "players": 100}, "b")):
+        assert keepers("live/x", tables(*members, held=("a",)), Care(1), limits) == (kept,)
 
 
 @given(

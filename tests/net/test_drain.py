@@ -8,11 +8,25 @@ import aiohttp
 from mesh.gossip.member import Lead, LeadState
 from mesh.media import amf0, flv
 from mesh.media.frame import Kind
+from mesh.net import drain
 from mesh.net.drain import Drain
 from mesh.node import Node
 from mesh.rtmp.event import PlayEnded, Published
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import HEADERS, HOST, Player, Poster, RTMPClient, get, gop, http, meshed, payloads, written
+from tests.net.nodes import (
+    HEADERS,
+    HOST,
+    Player,
+    Poster,
+    RTMPClient,
+    get,
+    gop,
+    http,
+    meshed,
+    payloads,
+    picture,
+    written,
+)
 from tests.net.test_leadership import KEY, Encoder, aligned, leads, pair, seamless, waits
 
 
@@ -165,3 +179,43 @@ async def test_of_two_standbys_the_one_that_is_aligned_is_asked_first(tmp_path: 
         c.gossip.lead(Lead(c.gossip.id, KEY, 0, LeadState.STANDBY))
         b.gossip.lead(Lead(b.gossip.id, KEY, 0, LeadState.STANDBY, over=a.gossip.id))
         await until(lambda: a._drain._standbys(KEY) == [b.gossip.id, c.gossip.id])
+
+
+@asynctest
+async def test_a_stream_without_keyframes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """As of encoders that refresh their pictures bit by bit."""
+    with mock.patch.object(drain.Drain.start, "__defaults__", (0.3,)):
+        async with meshed(tmp_path, "a", "b") as (a, b):
+            publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+            await written(a, KEY, 8)
+            await until(lambda: b.gossip.tables.leader(KEY))
+            player, other = await Player.begin(a, f"/{KEY}.flv"), await RTMPClient.play(a, KEY)
+            await player.tags(8)
+            await other.tags(8)
+            a._drain.start()
+            for number in range(5, 1000):
+                if not len(a.fanout):
+                    break
+                publisher.feed(picture(number))
+                await asyncio.sleep(0.01)
+            assert b"onRedirect" in await player.rest()
+            await until(a._drain._running.done)
+
+
+@asynctest
+async def test_players_who_are_sent_away_together_go_where_there_is_room_for_them(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", balance__limits="{players=10}") as (a, b, c):
+        publisher = await Poster.begin(a, f"/{KEY}", *HEADERS, *gop(0), expect=True)
+        await until(lambda: b.gossip.tables.leader(KEY) and c.gossip.tables.leader(KEY))
+        await (await Player.begin(b, f"/{KEY}.flv?redirect=0")).tags(8)  # who has it is the better place
+        await until(lambda: a.gossip.tables.replicas(KEY))
+        players = [await Player.begin(a, f"/{KEY}.flv?via=x") for _ in range(9)]
+        for player in players:
+            await player.tags(8)
+        await until(lambda: a.gossip.tables.members[b.gossip.id].load.players == 1)
+        a._drain.start()
+        await asyncio.sleep(0.05)
+        publisher.feed(*gop(5))
+        ends = [await player.rest() for player in players]
+        there = [sum(f":{http(node)}/".encode() in end for end in ends) for node in (b, c)]
+        assert sum(there) == 9 and there[0] <= 9 and there[1] > 0, there

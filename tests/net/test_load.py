@@ -7,7 +7,6 @@ import pytest
 
 from mesh.gossip.member import Link
 from mesh.net import load
-from mesh.net.addresses import outward
 from mesh.net.load import LAGS, Counts, LoadMeter
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
@@ -45,6 +44,21 @@ def test_what_is_counted_is_told_and_shares_are_shares() -> None:
     assert told.rx_bps >= 0 <= told.tx_bps
 
 
+@pytest.mark.parametrize(
+    ("interfaces", "devices", "expected"),
+    [
+        (["lo", "eth0", "eth0.100", "bond0", "eth1"], ["eth0", "eth1"], ["eth0", "eth1"]),
+        (["lo", "eth0", "tun0"], ["eth0"], ["eth0"]),
+        (["lo", "eth0", "docker0"], [], ["eth0"]),
+    ],
+)
+def test_what_goes_over_a_device_is_counted_once(tmp_path, monkeypatch, interfaces, devices, expected) -> None:
+    monkeypatch.setattr(load, "INTERFACES", str(tmp_path))
+    for name in devices:
+        (tmp_path / name / "device").mkdir(parents=True)
+    assert load.carriers(interfaces) == expected
+
+
 def test_what_the_node_receives_and_sends_counts_even_over_loopback() -> None:
     clock = time.monotonic()
 
@@ -60,7 +74,8 @@ def test_what_the_node_receives_and_sends_counts_even_over_loopback() -> None:
 def test_capacity_is_learned_from_the_fastest_interface_that_leads_to_others() -> None:
     meter = LoadMeter(Counts)
     measured(meter)
-    speeds = [stats.speed for name, stats in psutil.net_if_stats().items() if outward(name) and stats.isup]
+    stats = psutil.net_if_stats()
+    speeds = [stats[name].speed for name in load.carriers(stats) if stats[name].isup]
     assert meter.load.capacity_bps == max(speeds, default=0) * 10**6
 
 

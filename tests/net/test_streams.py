@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -9,7 +10,7 @@ import pytest
 
 from mesh.balance.policy import Request
 from mesh.errors import NoRoom, StreamError, StreamNotFound
-from mesh.gossip.member import LeadState
+from mesh.gossip.member import Lead, LeadState, Status
 from mesh.media.flv import Tag
 from mesh.net.streams import SWEEP_S
 from mesh.node import Node
@@ -467,3 +468,52 @@ async def test_a_stream_that_is_published_again_in_the_last_moment_goes_on(tmp_p
             await publish(b, "rtmp", *HEADERS, *gop(0))
         tags = media(await player.tags(8))
         assert payloads(tags) == payloads(gop(0)) and tags[0].timestamp > last.timestamp
+
+
+@asynctest
+async def test_a_stream_that_ended_is_not_kept_alive_by_players_who_come_again(tmp_path: Path) -> None:
+    """Nodes let go of it one after the other, and each could fetch it anew from the next."""
+    with mock.patch("mesh.net.streams.tick", asyncio.sleep):  # as nodes of several hosts, who do not sweep together
+        async with meshed(tmp_path, "a", "b", "c", stream__hold_s="0.6") as (a, b, c):
+            publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+            await until(lambda: b.gossip.tables.leader("live/x") and c.gossip.tables.leader("live/x"))
+
+            async def watch(node: Node) -> float:
+                while True:
+                    client = await Client.ask(http(node), "GET /live/x.flv?redirect=0")
+                    if await client.status() == 404:
+                        return asyncio.get_running_loop().time()
+                    await client.reader.read()
+
+            watching = [asyncio.create_task(watch(node)) for node in (a, b, c) * 2]
+            await until(lambda: all(node.streams.get("live/x") and len(node.fanout) == 2 for node in (a, b, c)))
+            publisher.close()
+            gone = asyncio.get_running_loop().time()
+            refused = await asyncio.wait_for(asyncio.gather(*watching), 5)
+            assert max(refused) < gone + 0.6 + 4 * SWEEP_S
+
+
+@asynctest
+async def test_a_stream_that_is_dropped_while_it_is_looked_after_is_not_fetched_any_more(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as (a, b, c):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        player = await Player.begin(c, "/live/x.flv?redirect=0&wait=2")
+        await player.tags(8)
+        stream, tables, rival = c.streams.get("live/x"), c.gossip.tables, "f" * 32
+        other = tables.members[b.gossip.id]
+        tables.set_member(replace(other, card=replace(other.card, id=rival)))
+        tables.set_entry(Lead(rival, "live/x", 1, LeadState.LIVE))  # began the same epoch, where a could not be heard
+        stream.heard()
+        tables.set_member(replace(tables.members[a.gossip.id], status=Status.SUSPECT))
+        stream.tend(asyncio.get_running_loop().time())
+        assert c.streams.get("live/x") is None and not c.relay._fetches
+
+
+@asynctest
+async def test_where_nobody_can_feed_one_more_a_player_is_asked_to_come_later(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b") as (a, b):
+        await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await until(lambda: b.gossip.tables.leader("live/x"))
+        a.relay._supplier._feeder = lambda stream, follower: ""
+        with pytest.raises(NoRoom, match="no node that has live/x can feed one more"):
+            await b.streams.play(Request("live/x", redirect=False))

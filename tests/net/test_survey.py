@@ -78,6 +78,7 @@ async def test_who_is_gone_is_not_asked_and_nobody_waits_where_nobody_is_asked()
     gathering = await office.survey("a", Held("live/x", 3, 1)).held()
     assert asyncio.get_running_loop().time() - began < 0.1
     assert gathering.held == {"a": {"live/x": Held("live/x", 3, 1)}} and not office.letters
+    assert gathering.missing == {"c"}, "who may still be there, for others"
 
 
 @pytest.mark.parametrize("more", [True, False])

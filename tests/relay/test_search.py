@@ -8,13 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.relay.message import AskHead, Head
-from mesh.relay.search import Search
+from mesh.relay.search import MANY, Search
 from mesh.relay.state import State
 from tests.relay.lossy import Network, Node, Weather
 from tests.relay.sample import STREAM, at, gops
 from tests.relay.test_follower import FRAME_S, GOP, chain, is_copy, publish
 
 STALL_S = 0.5
+
+
+def test_questions_that_nobody_answers_are_forgotten() -> None:
+    search = Search(STREAM, lambda: list("abcdefg"), Random(1))
+    first = asked(search)
+    for _ in range(MANY):
+        last = asked(search)
+    assert len(search._asked) == MANY
+    assert not any(search.answered(Head(STREAM, question.link, None, None), node) for node, question in first.items())
+    assert all(search.answered(Head(STREAM, question.link, None, None), node) for node, question in last.items())
 
 
 def asked(search: Search, besides: str = "") -> dict[str, AskHead]:
