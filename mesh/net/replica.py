@@ -22,6 +22,8 @@ LOST = {State.LOST, State.GONE}
 """A fetch in one of these brings nothing, until it has found another supplier."""
 BETTER_S = 5.0, 10.0
 """For how long another supplier has to be the best to be adopted, drawn from here so that not all move at once."""
+EMPTY_S = 2.0
+"""For how long a node that got nothing yet says that it has the stream: perhaps no media can reach it."""
 SHUN_S = 30.0
 """For how long a supplier that was left, for whatever reason, is not adopted as a better one."""
 
@@ -42,6 +44,8 @@ class Replication:
         self._fetch: Fetch | None = None
         self.crowded = False
         """Whether the last that was asked had no room for one more follower."""
+        self._since = asyncio.get_running_loop().time()
+        """When it began."""
         self._source = ""
         """The node that fed it last."""
         self._better: tuple[str, float] = "", inf
@@ -93,10 +97,11 @@ class Replication:
             self.announce()
 
     def announce(self) -> None:
-        """Tell the mesh what this node has of a stream that it does not lead; nothing serves nobody."""
-        if not self._log.epochs:
+        """Tell the mesh what this node has of a stream that it does not lead, or is about to have."""
+        epoch = self._log.epochs[-1].number if self._log.epochs else 0
+        if not epoch and asyncio.get_running_loop().time() > self._since + EMPTY_S:
+            self._gossip.unreplicate(self.key)
             return
-        epoch = self._log.epochs[-1].number
         fetch = self._fetch if self._fetch and self._fetch.state not in LOST else None
         supplier, path = (fetch.supplier, fetch.path) if fetch else ("", ())
         try:

@@ -159,3 +159,16 @@ async def test_a_node_whose_players_have_left_steps_aside_and_those_it_fed_miss_
         assert source(c) == "a"
         await showing
         await rest(player, show)
+
+
+@asynctest
+async def test_a_node_that_no_media_reaches_does_not_go_on_saying_that_it_has_the_stream(tmp_path: Path) -> None:
+    with mock.patch("mesh.net.replica.EMPTY_S", 0.5):
+        async with meshed(tmp_path, "a", "b") as (a, b):
+            publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+            await until(lambda: b.gossip.tables.leader("live/x"))
+            b.relay._pull.close()  # as behind a firewall
+            await Player.begin(b, "/live/x.flv?redirect=0")
+            await until(lambda: a.gossip.tables.replicas("live/x"))
+            publisher.feed(*gop(5))
+            await until(lambda: not a.gossip.tables.replicas("live/x"))
