@@ -55,15 +55,18 @@ class Connection:
 
     def _open(self, url: str) -> None:
         parts = urlsplit(url)
-        self._wire = self._make_wire(url)
         try:
-            family, address = resolve(parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0))
+            self._wire = self._make_wire(url)
+            family, address = resolve(parts.hostname or "", parts.port or PORTS[parts.scheme])
             self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            with suppress(BlockingIOError):
+                self._socket.connect(address)
         except OSError as error:
             self.error = error.strerror or str(error)
             return
-        with suppress(BlockingIOError):
-            self._socket.connect(address)
+        except (ValueError, LookupError):  # where the server sends it
+            self.error = f"no address to play or publish: {url[:100]}"
+            return
         self._unsent = self._wire.data_to_send()
         self._loop.watch(self._socket.fileno(), True, self._ready)
 

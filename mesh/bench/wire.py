@@ -1,5 +1,6 @@
 """Wires: the client's side of each protocol, without I/O: bytes to send, and tags out of those that come."""
 
+import re
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Protocol
@@ -75,7 +76,9 @@ class HttpHead:
                 raise Refused(f"a head of {len(head)} bytes")
             return b""
         lines = head.decode("latin-1").split("\r\n")
-        self.status = int(lines[0].split(" ")[1])
+        if not (status := re.fullmatch(r"HTTP/1\.[01] ([0-9]{3})( .*)?", lines[0])):
+            raise Refused(f"no answer of HTTP: {lines[0][:40]!r}")
+        self.status = int(status[1])
         self.fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         if "location" in self.fields and self.status // 100 == 3:
             raise Redirected(urljoin(self.url, self.fields["location"]))

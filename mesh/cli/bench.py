@@ -30,11 +30,30 @@ def load_options(command: F) -> F:
     for option in reversed(
         (
             click.argument("url"),
-            click.option("-n", "clients", default=1, show_default=True, help="How many; {n} in URL is their number."),
-            click.option("--seconds", default=10.0, show_default=True, help="How long to measure."),
-            click.option("--ramp", default=0.0, show_default=True, help="Seconds over which they begin."),
             click.option(
-                "--settle", default=2.0, show_default=True, help="Seconds from the last join to the measuring."
+                "-n",
+                "clients",
+                type=click.IntRange(1),
+                default=1,
+                show_default=True,
+                help="How many; {n} in URL is their number.",
+            ),
+            click.option(
+                "--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="How long to measure."
+            ),
+            click.option(
+                "--ramp",
+                type=click.FloatRange(0),
+                default=0.0,
+                show_default=True,
+                help="Seconds over which they begin.",
+            ),
+            click.option(
+                "--settle",
+                type=click.FloatRange(0),
+                default=2.0,
+                show_default=True,
+                help="Seconds from the last join to the measuring.",
             ),
             click.option("--pid", type=int, help="The server's process, on this machine: measure its CPU and memory."),
             output_option,
@@ -58,7 +77,7 @@ def play_(url: str, probes: int, lazy: int | None, **plan: Any) -> None:
 @click.option("--file", help="An FLV file to send over and over; noise by default.")
 @click.option("--kbps", default=2100, show_default=True, help="The rate of the noise.")
 @click.option("--stamp", is_flag=True, help="Put the time into each picture, for the probes of `bench play`.")
-@click.option("--chunk", default=4096, show_default=True, help="RTMP's chunk size.")
+@click.option("--chunk", type=click.IntRange(1), default=4096, show_default=True, help="RTMP's chunk size.")
 def publish_(url: str, file: str | None, kbps: int, stamp: bool, chunk: int, **plan: Any) -> None:
     """Publish to URL (rtmp:, or http: with POST), or to many of them. Redirects are followed."""
 

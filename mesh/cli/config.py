@@ -1,5 +1,7 @@
 """meshctl config: configurations, without a node."""
 
+from pathlib import Path
+
 import click
 
 from mesh.config import load, read_secrets
@@ -18,6 +20,8 @@ def check(file: str) -> None:
     try:
         settings, _ = load(file, [], {})
         read_secrets(settings)
+        if (database := settings.balance.geoip) and not Path(database).is_file():
+            raise ConfigError(f"balance.geoip: {database}: no such file")
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{file} is fine; it sets {', '.join(sorted(settings.given)) or 'nothing'}")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import click
 
 from mesh.cli.client import ApiError, Client
-from mesh.cli.output import api_options, as_json, asked
+from mesh.cli.output import api_options, as_json, asked, understood
 
 POLL_S = 0.5
+SURE = 3
+"""Looks in a row at which nobody was left: what a node says of its players is up to a second old."""
 
 
 @click.command()
@@ -58,29 +60,39 @@ def preload(stream: str, node: str | None, zone: str | None, seconds: int) -> No
 
 def _told(path: str, **query: str) -> bool:
     """Tell the node that is asked; whether there is more to say than the JSON it answers."""
-    body = asked().post(path, **query)
+    client = asked()
+    body = client.post(path, **query)
+    with understood(client):
+        json.loads(body)["order"]
     if as_json():
         click.echo(body, nl=False)
     return not as_json()
 
 
 def _progress(client: Client, name: str) -> Iterator[str]:
-    """What is still left on a node, whenever that changes."""
-    said = ""
-    while True:
+    """What is still left on a node, whenever that changes. Raises `ApiError` if it stops to drain."""
+    said, own, empty = "", client.url, 0
+    while empty < SURE:
         try:
-            nodes, streams = (json.loads(client.get(path))[path] for path in ("nodes", "streams"))
-            node = next((node for node in nodes if node["name"] == name), None)
+            with understood(client):
+                nodes, streams = (json.loads(client.get(path))[path] for path in ("nodes", "streams"))
+                node = next((node for node in nodes if node["name"] == name), None)
+                status, own = (node["status"], node["urls"]["http"]) if node else ("gone", own)
         except ApiError:
-            node = None  # it was the node that we asked
-        if node is None or node["status"] != "draining":
-            yield f"{name} is {node['status'] if node else 'gone'}"
+            if client.url == own:
+                status = "gone"
+            else:
+                client = Client(own)  # who was asked does not answer; the node itself may
+                continue
+        if node is None or status in ("gone", "left", "dead"):
+            yield f"{name} is {status}"
             return
+        if status != "draining":
+            raise ApiError(f"{name} is {status}, and drains no longer")
         players, leads = node["load"]["players"], sum(stream["leader"] == name for stream in streams)
-        if not players and not leads:
-            yield f"{name} has no clients left"
-            return
-        if (line := f"{name}: {players} players, {leads} streams published") != said:
+        empty = 0 if players or leads else empty + 1
+        if not empty and (line := f"{name}: {players} players, {leads} streams published") != said:
             yield line
             said = line
         time.sleep(POLL_S)
+    yield f"{name} has no clients left"

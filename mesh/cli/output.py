@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from mesh.cli.client import ApiError, Client
 
-PIPE_COLUMNS = 240
+PIPE_COLUMNS = 100_000
 """The width where there is no terminal: nothing is cut or wrapped for the program that reads it."""
 STYLES = {
     **dict.fromkeys(("alive", "live", "serve", "open"), "green"),
@@ -71,17 +72,24 @@ def show(render: Callable[[Any], Iterable[RenderableType]], path: str, **query: 
     if as_json():
         click.echo(body, nl=not body.endswith("\n"))
         return
-    try:
+    with understood(client):
         reply = json.loads(body)
         renderables = list(render(reply))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise ApiError(f"{client.url} does not answer like a Mediamesh node") from None
     console = Console(
         highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS
     )  # fmt: skip
     console.print(*renderables, sep="\n")
     if missing := reply.get("partial"):
         click.echo(f"no answer from {', '.join(missing)}: what only they know is missing", err=True)
+
+
+@contextmanager
+def understood(client: Client) -> Iterator[None]:
+    """Read what a node has answered within. Raises `ApiError` if it makes no sense: there may be another server."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ApiError(f"{client.url} does not answer like a Mediamesh node") from None
 
 
 def table(*columns: str) -> Table:

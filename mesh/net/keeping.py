@@ -69,11 +69,13 @@ class Keeping:
         if not (tables.leader(stream) or tables.replicas(stream)):
             raise StreamNotFound(f"no node has {stream}")
         named = tables.by_name(node)
-        members = [named] if named else [tables.members[id] for id in tables.zones.get(zone, ()) if not node]
+        if node and named is None:
+            raise StreamNotFound(f"no node {node!r}")
+        members = [named] if named else [tables.members[id] for id in tables.zones.get(zone, ())]
         me = tables.members[tables.me]
         keeper = me if me in members else best_of(stream, tables, members, self._limits)
         if keeper is None:
-            raise NoRoom(f"no node called {node} has room" if node else f"no node of zone {zone!r} has room")
+            raise NoRoom(f"{node} has no room" if node else f"no node of zone {zone!r} has room")
         if keeper is me:
             self._streams.keep(stream, seconds)
         else:

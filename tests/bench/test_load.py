@@ -79,3 +79,17 @@ async def test_refusals_are_counted_by_reason(tmp_path):
         report = await asyncio.to_thread(play, plan(*urls), 0, None, lambda words: None)
         assert report.joined == 0
         assert report.errors == {"HTTP 404": 2, "NetStream.Play.StreamNotFound": 1, "Connection refused": 1}
+
+
+@pytest.mark.parametrize("location", ["https://h/live/x.flv", "http://127.0.0.1:99999/live/x.flv", "gopher:"])
+@asynctest
+async def test_a_redirect_to_nowhere_is_counted(location):
+    def answer(reader, writer):
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode())
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        target = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live/x.flv"
+        for load, more in ((play, (0, None)), (publish, (CLIP, False, 4096))):
+            report = await asyncio.to_thread(load, plan(target), *more, lambda words: None)
+            assert (report.joined, sum(report.errors.values())) == (0, 1), report.errors

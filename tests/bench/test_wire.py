@@ -75,3 +75,9 @@ def test_a_publisher_sends_nothing_before_it_may():
     assert wire.ready
     sent = wire.data_to_send() + b"".join(map(wire.encode, TAGS))
     assert Chunked().feed(sent)[13:] == FLV[13:]
+
+
+@pytest.mark.parametrize("line", ["220 smtp ready", "nothing", "HTTP/1.1", ""])
+def test_an_answer_that_is_no_http_is_refused(line):
+    with pytest.raises(Refused, match="no answer of HTTP"):
+        HttpPlay("http://h/live/x.flv").receive(f"{line}\r\n\r\n".encode())

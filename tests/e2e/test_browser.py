@@ -1,5 +1,6 @@
 """The pages, in a real browser."""
 
+import asyncio
 from itertools import islice, takewhile
 
 import pytest
@@ -56,4 +57,30 @@ async def test_the_dashboard_shows_nodes_streams_and_their_relay_tree(shared: Cl
         assert "h264 640x360" in text and "3 nodes" in text
         links = await page.evaluate("[...document.querySelectorAll('#nodes a')].map(a => a.textContent).join()")
         assert links == "a,b,c"
+        assert not page.errors
+
+
+@asynctest
+async def test_a_page_goes_on_at_another_node_when_its_own_stops(cluster: Cluster, card):
+    a, b = cluster.start("a", "b", balance__redirect="false")
+    async with publishing(f"{a.rtmp}/live/page", card), browser() as page:
+        await page.open(f"{b.http}/watch/live/page")
+        await page.until("document.querySelector('video')?.currentTime > 1")
+        await asyncio.to_thread(b.stop)
+        await page.until("document.getElementById('facts').innerText.includes('Served by\\na')")
+        await page.until("document.querySelector('video').currentTime > 1 && document.getElementById('message').hidden")
+        assert not page.errors
+
+
+@asynctest
+async def test_a_page_stays_connected_while_the_publisher_is_away(cluster: Cluster, card):
+    (a,) = cluster.start("a")
+    async with browser() as page:
+        async with publishing(f"{a.rtmp}/live/page", card):
+            await page.open(f"{a.http}/watch/live/page")
+            await page.until("document.querySelector('video')?.currentTime > 1")
+        await page.until("document.getElementById('message').textContent.startsWith('The publisher is gone')")
+        async with publishing(f"{a.rtmp}/live/page", card):
+            await page.until("document.getElementById('message').hidden")
+            assert "Reconnected\nnever" in await page.evaluate("document.getElementById('facts').innerText")
         assert not page.errors

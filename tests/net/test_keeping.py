@@ -60,11 +60,11 @@ async def test_a_stream_is_preloaded_by_node_or_zone_and_let_go_in_time(tmp_path
         assert payloads(await player.tags(8)) == payloads([*HEADERS, *gop(0)])
         player.close()
         await until(lambda: holders(mesh) == {"b"})
-        for node, zone in [("d", ""), ("", "ams")]:
-            with pytest.raises(NoRoom):
-                a.keeping.preload("live/x", node, zone, 1)
-        with pytest.raises(StreamNotFound):
-            a.keeping.preload("live/y", "b", "", 1)
+        with pytest.raises(NoRoom):
+            a.keeping.preload("live/x", "", "ams", 1)
+        for stream, node in [("live/x", "d"), ("live/y", "b")]:
+            with pytest.raises(StreamNotFound):
+                a.keeping.preload(stream, node, "", 1)
         publisher.close()
 
 
@@ -73,7 +73,7 @@ async def test_a_stream_is_preloaded_by_node_or_zone_and_let_go_in_time(tmp_path
     [
         ("node=b&seconds=5", (), 200),
         ("zone=", (), 200),
-        ("node=c", (), 503),
+        ("node=c", (), 404),
         ("node=b&seconds=0", (), 400),
         ("node=b&seconds=1.5", (), 400),
         ("", (), 400),

@@ -85,7 +85,7 @@ function table(columns, groups) {
 }
 
 function nothingYet(nodes) {
-  const here = nodes.find((node) => node.urls.http.includes(`:${location.port || 80}`)) ?? nodes[0];
+  const here = nodes.find((node) => new URL(node.urls.http).host === location.host) ?? nodes[0];
   const port = here ? new URL(here.urls.rtmp.replace(/^rtmp:/, "http:")).port : "";
   const target = `rtmp://${location.hostname}${port && port !== "1935" ? `:${port}` : ""}/live/NAME`;
   return h(

@@ -6,18 +6,40 @@ const WAIT_S = 10; // how long a node holds a request for a stream that is not t
 const RETRY_MS = 1000;
 const FROZEN_MS = 5000;
 
-const stream = decodeURIComponent(location.pathname.replace(/^\/watch\//, ""));
+const stream = decoded(location.pathname.replace(/^\/watch\//, ""));
 const path = stream.split("/").map(encodeURIComponent).join("/");
 const video = document.getElementById("video");
 const message = document.getElementById("message");
 const sound = document.getElementById("sound");
 
-const session = { player: null, startedAt: 0, firstPictureMs: null, stalls: 0, stalledMs: 0, stalledAt: null, speed: 0, servedFrom: "", restarts: 0 };
+const session = {
+  player: null,
+  startedAt: 0,
+  firstPictureMs: null,
+  stalls: 0,
+  stalledMs: 0,
+  stalledAt: null,
+  speed: 0,
+  servedFrom: "",
+  restarts: 0,
+  home: 0, // which of `homes` is asked
+  flows: false, // whether this connection has brought media
+  paused: false, // by the viewer, before the connection was made anew
+};
+const homes = [location.origin]; // nodes to ask for the stream, that of this page first
 const names = new Map(); // "host:port" of a node's HTTP address -> its name
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // no UTF-8: the node will say that it is no name
+  }
+}
 
 function start() {
   stop();
-  Object.assign(session, { startedAt: performance.now(), movedAt: performance.now(), position: 0, servedFrom: "" });
+  Object.assign(session, { startedAt: performance.now(), movedAt: performance.now(), position: 0, servedFrom: "", flows: false });
   const options = {
     enableWorker: false,
     enableStashBuffer: false,
@@ -31,9 +53,10 @@ function start() {
     liveBufferLatencyMaxLatency: 4,
     liveBufferLatencyMinRemain: 0.5,
   };
-  const url = `${location.origin}/${path}.flv?wait=${WAIT_S}`;
+  const url = `${homes[session.home % homes.length]}/${path}.flv?wait=${WAIT_S}`;
   const player = mpegts.createPlayer({ type: "flv", isLive: true, url }, options);
   player.on(mpegts.Events.ERROR, (type, detail, info) => failed(player, type, detail, info));
+  player.on(mpegts.Events.MEDIA_INFO, () => Object.assign(session, { flows: true, movedAt: performance.now() }));
   player.on(mpegts.Events.LOADING_COMPLETE, () => again(player, "The stream ended."));
   player.on(mpegts.Events.STATISTICS_INFO, (statistics) => {
     session.speed = statistics.speed ?? 0;
@@ -42,7 +65,7 @@ function start() {
   session.player = player;
   player.attachMediaElement(video);
   player.load();
-  play(player);
+  if (!session.paused) play(player);
 }
 
 function stop() {
@@ -63,10 +86,17 @@ async function play(player) {
 }
 
 function failed(player, type, detail, info) {
+  const { MEDIA_CODEC_UNSUPPORTED, MEDIA_MSE_ERROR, NETWORK_EXCEPTION } = mpegts.ErrorDetails;
   if (type === mpegts.ErrorTypes.NETWORK_ERROR) {
+    if (info?.code === 400) {
+      stop();
+      return say(`${stream} is no name of a stream.`);
+    }
     const missing = info?.code === 404;
+    // Where this node does not answer, another may have the stream; who refuses us is asked again.
+    session.home = detail === NETWORK_EXCEPTION ? session.home + 1 : 0;
     again(player, missing ? `${stream} is not live. Waiting for it …` : "The connection was lost. Trying again …");
-  } else if (detail === mpegts.ErrorDetails.MEDIA_CODEC_UNSUPPORTED) {
+  } else if (detail === MEDIA_CODEC_UNSUPPORTED || (detail === MEDIA_MSE_ERROR && session.firstPictureMs === null)) {
     say("This browser cannot play the codecs of this stream.");
   }
   // Other media errors concern a tag that mpegts.js does not know; it plays on.
@@ -75,6 +105,7 @@ function failed(player, type, detail, info) {
 function again(player, text) {
   if (player !== session.player) return;
   say(text);
+  session.paused = video.paused && session.firstPictureMs !== null;
   stop();
   if (session.firstPictureMs !== null) session.restarts += 1;
   setTimeout(start, RETRY_MS);
@@ -87,14 +118,23 @@ function say(text) {
 
 function watchProgress() {
   const now = performance.now();
-  if (video.currentTime !== session.position) {
+  if (session.player && video.currentTime !== session.position) {
     session.firstPictureMs ??= now - session.startedAt;
     session.position = video.currentTime;
     session.movedAt = now;
     say("");
-  } else if (session.player && !video.paused && session.firstPictureMs !== null && now - session.movedAt > FROZEN_MS) {
-    again(session.player, "The picture stands still. Trying again …");
+  } else if (session.player && session.flows && !video.paused && session.firstPictureMs !== null && now - session.movedAt > FROZEN_MS) {
+    session.movedAt = now;
+    frozen(session.player);
   }
+}
+
+// While the publisher is away the node holds the connection: it goes on when he returns.
+async function frozen(player) {
+  const known = await ask(`${homes[session.home % homes.length]}/api/v1/streams/${path}`).catch(() => null);
+  if (player !== session.player) return;
+  if (known?.state === "stalled") say("The publisher is gone. Waiting for it …");
+  else again(player, "The picture stands still. Trying again …");
 }
 
 function facts() {
@@ -131,6 +171,8 @@ async function learnNodes() {
   try {
     const { nodes } = await ask("/api/v1/nodes");
     nodes.forEach((node) => names.set(new URL(node.urls.http).host, node.name));
+    const others = nodes.filter((node) => node.status === "alive" && new URL(node.urls.http).host !== location.host);
+    homes.splice(1, homes.length, ...others.map((node) => node.urls.http));
     const here = nodes.find((node) => new URL(node.urls.http).host === location.host);
     showUrls(here && new URL(here.urls.rtmp.replace(/^rtmp:/, "http:")).port);
   } catch {
@@ -150,7 +192,9 @@ video.addEventListener("playing", () => {
 });
 sound.addEventListener("click", () => {
   video.muted = false;
-  sound.hidden = true;
+});
+video.addEventListener("volumechange", () => {
+  if (!video.muted) sound.hidden = true;
 });
 
 document.title = `${stream} – Mediamesh`;
