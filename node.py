@@ -16,7 +16,7 @@ import click
 import uvloop
 
 from mesh import config
-from mesh.errors import ConfigError
+from mesh.errors import ConfigError, IdentityTaken
 from mesh.net.descriptor import complain
 from mesh.node import Node
 
@@ -40,7 +40,7 @@ def main(path: str | None, overrides: tuple[str, ...], verbose: bool) -> None:
         uvloop.run(run(Node(settings)))
     except ConfigError as error:
         print(f"node.py: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(3 if isinstance(error, IdentityTaken) else 2)  # who starts it again at once would stop the other
 
 
 async def run(node: Node) -> None:

@@ -2,6 +2,7 @@
 
     MeshError
     ├── ConfigError            the operator's: a key, a value, a port that is taken
+    │   └── IdentityTaken      another node runs with a copy of the state directory
     ├── ProtocolError          the peer's: close that connection, keep the others
     │   ├── MediaError         FLV, AMF0 or a codec's headers are malformed
     │   ├── RTMPError          handshake, chunk, message or command
@@ -24,6 +25,10 @@ class MeshError(Exception):
 
 class ConfigError(MeshError):
     """A configuration that cannot be used; the message names the key and where it was set."""
+
+
+class IdentityTaken(ConfigError):
+    """Another node runs with a copy of this one's state directory; started again, this one would only stop that."""
 
 
 class ProtocolError(MeshError):

@@ -13,7 +13,7 @@ from mesh.config import Address, Config
 from mesh.control.message import Held
 from mesh.control.order import Verb
 from mesh.control.url import node_url
-from mesh.errors import ConfigError, StreamNotFound
+from mesh.errors import ConfigError, IdentityTaken, StreamNotFound
 from mesh.gossip.allowance import Allowance
 from mesh.gossip.event import Event, MemberChanged, Superseded
 from mesh.gossip.member import Status
@@ -85,7 +85,7 @@ class Node:
             finally:
                 context.destroy(linger=0)
         if self._superseded:
-            raise ConfigError(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
+            raise IdentityTaken(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
 
     def _build(self, context: zmq.Context[zmq.Socket[bytes]], rtmp: int, http: int) -> None:
         config = self.config

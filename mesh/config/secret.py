@@ -29,14 +29,16 @@ def read_secrets(config: Config) -> tuple[str, ...]:
     """The secrets of this configuration's mesh; none if it does without. Raises `ConfigError`."""
     if config.secrets or not config.mesh.secret_file:
         return config.secrets
-    file = Path(config.mesh.secret_file).expanduser()
-    source = f"mesh.secret_file: {file}"
+    source = f"mesh.secret_file: {config.mesh.secret_file}"
     try:
+        file = Path(config.mesh.secret_file).expanduser()
         text, mode = file.read_text(), stat.S_IMODE(file.stat().st_mode)
     except OSError as error:
         raise ConfigError(f"{source}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{source} is no text") from None
+    except RuntimeError as error:
+        raise ConfigError(f"{source}: {str(error).lower()}") from None
     if mode & 0o077:
         raise ConfigError(f"{source} has mode {mode:04o}, expected 0600")
     return parse_secrets(text, source)

@@ -6,6 +6,7 @@ read: a string takes it as it is, a list takes TOML or a,b,c, the rest is TOML.
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -30,6 +31,9 @@ NOT_BUILT = {
     "redis.url": "the mirror",
 }
 """Keys of the contract that only take their default so far, and what they would ask for."""
+
+FOREIGN = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$")
+"""What Kubernetes sets for a service of another, like MESH_HTTP_PORT for one that is called mesh-http."""
 
 
 class Setting(NamedTuple):
@@ -89,7 +93,7 @@ def _of_environment(environ: Mapping[str, str], warnings: list[str]) -> Iterator
         section, _, name = rest.lower().partition("_")
         if prefix != "MESH" or variable == secret.VARIABLE:
             continue
-        if section in SECTIONS and name:
+        if section in SECTIONS and name and not FOREIGN.search(variable):
             yield Setting(key := f"{section}.{name}", _of_text(key, environ[variable]), variable)
         else:
             warnings.append(f"{variable} in the environment is ignored: it names no section and key")

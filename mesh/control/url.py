@@ -26,10 +26,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(1024)
+def is_name(host: str) -> bool:
+    """Whether a host is no address: an operator chose it (`mesh.advertise`)."""
+    try:
+        return not ipaddress.ip_address(host)
+    except ValueError:
+        return True
+
+
 def node_url(member: Member, scheme: str, tables: Tables, asked: str) -> str:
     """Where a client finds a node; `asked` is the host by which it found this one, and so all of this machine."""
     ours = member.id == tables.me or is_loopback(member.address)
-    host = (asked if ours else member.address) or next(iter(member.card.addresses), "127.0.0.1")
+    first = next(iter(member.card.addresses), "127.0.0.1")
+    host = (asked if ours else first if is_name(first) else member.address) or first
     port = member.card.rtmp if scheme == "rtmp" else member.card.http
     return f"{scheme}://{Address(host, port)}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mesh.errors import WireError
 from mesh.gossip.member import Card, Lead, LeadState, Replica
+from mesh.gossip.message import Sender, check_card
 from mesh.media.wire import decode, encode, message
 
 CARD = "card"
@@ -59,6 +60,7 @@ def decode_entry(origin: str, key: str, value: bytes) -> Card | Lead | Replica |
     try:
         content = decode(value)
         if isinstance(content, CardValue) and key == CARD:
+            check_card(content.card, Sender(origin, content.card.boot))
             return content.card
         stream, streams = key[2:], isinstance(content, LeadValue | ReplicaValue)
         if not streams or not stream.isprintable() or not 0 <= content.epoch <= MAX_EPOCH:

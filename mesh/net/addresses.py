@@ -1,14 +1,25 @@
 """Addresses: those of this host that others may reach, and those of others that may be trusted without a secret."""
 
+import asyncio
 import ipaddress
+import logging
 import socket
 from functools import lru_cache
 
 import psutil
 
+from mesh.config import Address
+
+log = logging.getLogger("mesh.discovery")
+
 VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", "cali")
 """Interfaces whose addresses mean something on this host only."""
 LOOPBACK = "lo"
+PRIVATE = [
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+]
+"""Networks that the internet does not reach, also through no tunnel: 2001::/32 and 2002::/16 are none of them."""
 _last: list[str] = []
 """What was found when this host's interfaces were last looked at."""
 
@@ -34,9 +45,10 @@ def outward(interface: str) -> bool:
 def trusted(host: str) -> bool:
     """Whether a peer may be met here although the mesh has no secret: on this host, or on a private network."""
     try:
-        return not plain(host).is_global
+        ip = plain(host)
     except ValueError:
         return False
+    return ip.is_loopback or ip.is_link_local or any(ip in network for network in PRIVATE)
 
 
 def is_ip(host: str) -> bool:
@@ -78,3 +90,13 @@ def _hosts() -> list[str]:
 def _rank(ip: IP) -> tuple[int, int, int]:
     order = (not ip.is_global, ip.is_global, ip.is_link_local, ip.is_loopback)
     return max(rank for rank, fits in enumerate(order) if fits), ip.version, int(ip)
+
+
+async def resolve(address: Address) -> list[Address]:
+    """The addresses that this one's name means now; itself if it is none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        log.debug("%s means nothing: %s", address, error)
+        return []
+    return list(dict.fromkeys([Address(str(host), address.port) for *_, (host, *_) in found]))

@@ -6,7 +6,6 @@ service that disappears from multicast DNS means nothing, and nothing is ever ta
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,8 +15,9 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from mesh.config import MESH_PORT, Address, MeshConfig
 from mesh.gossip.member import Card
 from mesh.gossip.tables import Tables
-from mesh.net.addresses import is_ip, on_the_lan
+from mesh.net.addresses import is_ip, on_the_lan, resolve
 from mesh.net.state import State
+from mesh.net.tasks import guarded
 from mesh.net.whereabouts import LOOK_S
 
 log = logging.getLogger("mesh.discovery")
@@ -55,10 +55,10 @@ class Discovery:
         self._found(self._state.peers(self._config.name))
         async with asyncio.TaskGroup() as tasks:
             for seed in self._config.seeds:
-                tasks.create_task(self._resolve(Address.parse(seed, MESH_PORT)))
+                tasks.create_task(guarded(self._resolve(Address.parse(seed, MESH_PORT))))
             if self._config.mdns:
-                tasks.create_task(self._meet_siblings())
-                tasks.create_task(self._multicast())
+                tasks.create_task(guarded(self._meet_siblings()))
+                tasks.create_task(guarded(self._multicast()))
                 tasks.create_task(self._say_if_alone())
 
     async def _resolve(self, seed: Address) -> None:
@@ -79,12 +79,14 @@ class Discovery:
 
     async def _multicast(self) -> None:
         """Announce this node and listen for others, on whatever interfaces there are at the time."""
+        level = logging.WARNING
         while True:
             if addresses := on_the_lan():
                 try:
                     await self._announce(addresses)
-                except (OSError, zeroconf.Error) as error:
-                    log.warning("multicast DNS failed: %s", error or type(error).__name__)
+                except Exception as error:  # an interface that has gone, a name that is taken, what others sent
+                    log.log(level, "multicast DNS failed: %r", error)
+                    level = logging.DEBUG
             await asyncio.sleep(LOOK_S)
 
     async def _say_if_alone(self) -> None:
@@ -100,7 +102,7 @@ class Discovery:
         names: asyncio.Queue[str] = asyncio.Queue()
 
         def heard(service_type: str, name: str, state_change: zeroconf.ServiceStateChange, **_: Any) -> None:
-            if state_change is not zeroconf.ServiceStateChange.Removed:
+            if state_change is not zeroconf.ServiceStateChange.Removed and name.endswith(f".{SERVICE}"):
                 names.put_nowait(name)
 
         browser = AsyncServiceBrowser(dns.zeroconf, SERVICE, handlers=[heard])
@@ -118,7 +120,7 @@ class Discovery:
     async def _ask_all(self, dns: AsyncZeroconf, names: asyncio.Queue[str]) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                tasks.create_task(self._ask(dns, await names.get()))
+                tasks.create_task(guarded(self._ask(dns, await names.get())))
 
     async def _ask(self, dns: AsyncZeroconf, name: str) -> None:
         """Try what a service says of itself, if it is a node of our mesh."""
@@ -141,13 +143,3 @@ class Discovery:
         return AsyncServiceInfo(
             SERVICE, f"{card.id}.{SERVICE}", card.control, properties=text, parsed_addresses=ips, server=server
         )
-
-
-async def resolve(address: Address) -> list[Address]:
-    """The addresses that this one's name means now; itself if it is none."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
-    except OSError as error:
-        log.debug("%s means nothing: %s", address, error)
-        return []
-    return list(dict.fromkeys([Address(str(host), address.port) for *_, (host, *_) in found]))

@@ -9,7 +9,7 @@ from mesh.config import MESH_PORT, Address, MeshConfig
 from mesh.control.doctor import PORTS, AskReach, Examination, Own, Peer, Reach, Seed, Unknown, Verdict, diagnose
 from mesh.gossip.member import Card, Member
 from mesh.gossip.message import PROTO
-from mesh.net.discovery import resolve
+from mesh.net.addresses import resolve
 from mesh.net.gossip import Gossip
 from mesh.net.probe import probe_all
 from mesh.net.tasks import Spawn

@@ -105,7 +105,7 @@ class Gossip:
     async def start(self) -> None:
         """Listen, and begin to look for others. Raises `ConfigError` if a port is taken."""
         me = Sender(self.id, secrets.token_hex(8))
-        self._wires = Wires(self._context, self.security, me, self._receive, self._disconnected)
+        self._wires = Wires(self._context, self.security, me, self._receive, self._disconnected, self._dial)
         try:
             card = self._make_card(me.boot, *self._bind())
         except ConfigError:

@@ -59,6 +59,8 @@ class State:
                     return cls(directory, lock, config.node.name or (host if slot == 1 else f"{host}-{slot}"))
         except OSError as error:
             raise ConfigError(f"node.data_dir: cannot use {error.filename}: {error.strerror}") from None
+        except RuntimeError as error:
+            raise ConfigError(f"node.data_dir: {str(error).lower()}") from None
         raise ConfigError(f"node.data_dir: all {SLOTS} slots under {_slots()} are in use")
 
     @property
@@ -74,7 +76,7 @@ class State:
         """Where other nodes of this user and host listen, or listened last, in the same mesh, if that can be read."""
         try:
             paths = sorted(_slots().glob("*/memory.json"))
-        except OSError:
+        except (OSError, RuntimeError):
             return []
         memories = [self._load(path) for path in paths if path.parent != self.directory]
         found = [_addresses(memory.get("listen")) for memory in memories if memory.get("mesh") == mesh]
@@ -101,12 +103,12 @@ class State:
     def _load_key(self) -> bytes:
         path = self.directory / "key"
         if path.exists():
-            text = path.read_text().strip()
             try:
+                text = path.read_text().strip()
                 z85.decode(text)
                 zmq.curve_public(text.encode())
                 return text.encode()
-            except (ValueError, zmq.ZMQError):
+            except (ValueError, LookupError, zmq.ZMQError):
                 raise ConfigError(f"node.data_dir: {path} holds no key; remove it to start as a new node") from None
         _, secret = zmq.curve_keypair()
         _write(path, secret.decode())

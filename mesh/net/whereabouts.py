@@ -13,13 +13,16 @@ LOOK_S = 1.0
 """Between two looks at this host's interfaces: less than the silence after which others look for us."""
 MOST = 16
 """Addresses that a card may have."""
+EVERYWHERE = {"0.0.0.0", "::"}
+"""Hosts that mean all addresses of this one."""
 
 
 class Whereabouts:
     """Those that the operator chose, or else all that this host has."""
 
     def __init__(self, config: MeshConfig) -> None:
-        chosen = config.advertise or Address.parse(config.listen).host
+        host = Address.parse(config.listen).host
+        chosen = config.advertise or ("" if host in EVERYWHERE else host)
         self._chosen = (chosen,) if chosen else ()
 
     @property

@@ -19,7 +19,7 @@ from mesh.errors import WireError
 from mesh.gossip.allowance import Allowances
 from mesh.gossip.message import Sender
 from mesh.media.wire import MAX_MESSAGE, decode, encode
-from mesh.net.addresses import text
+from mesh.net.addresses import is_ip, resolve, text
 from mesh.net.dials import Dials
 from mesh.net.door import Door
 from mesh.net.security import Options, Security
@@ -27,6 +27,8 @@ from mesh.net.sockets import WATCHFUL, Socket
 
 log = logging.getLogger("mesh.gossip")
 
+MOST_LOOKUPS = 8
+"""Names that are looked up at once: it takes a thread for each, and as long as the name server takes."""
 ID = 16
 ENVELOPE = 24
 """Bytes of a sender's id and boot."""
@@ -75,8 +77,13 @@ class Wires:
         me: Sender,
         receive: Callable[[Any, Sender], None],
         disconnected: Callable[[Address], None],
+        found: Callable[[list[Address]], None],
     ) -> None:
-        """`receive` gets each message and may raise `WireError`; `disconnected` gets addresses that were connected."""
+        """`receive` gets each message and may raise `WireError`; `disconnected` gets addresses that were connected.
+
+        `found` gets what a name means to which something was to be sent: libzmq would look it up itself, and neither
+        send nor receive anything until it knows.
+        """
         self.rejected: Counter[str] = Counter()
         """Messages that made no sense, by the host they came from."""
         self._context = context
@@ -97,6 +104,8 @@ class Wires:
             Door(socket, security.sealed, security.troubles.note, meter.bars)
         self._dials = Dials(security.sealed, self._met, disconnected, self._failed)
         self._dials.watch(self._sub)
+        self._found = found
+        self._lookups: dict[Address, asyncio.Task[None]] = {}
         self._dealers: dict[Address, tuple[Socket, float]] = {}
         self._heard: set[Address] = set()
         self._turns: Counter[Address] = Counter()
@@ -111,8 +120,15 @@ class Wires:
         self._pub.send([self._envelope + encode(message)])
 
     def send(self, address: Address, message: Any, now: float) -> bool:
-        """To the node whose ROUTER is there; False if too much waits for it already."""
-        dealer = self._dealers[address][0] if address in self._dealers else self._dial(address)
+        """To the node whose ROUTER is there; False if too much waits for it already, or it cannot be dialled."""
+        if not is_ip(address.host):
+            self._look_up(address)
+            return False
+        try:
+            dealer = self._dealers[address][0] if address in self._dealers else self._dial(address)
+        except zmq.ZMQError as error:  # no descriptor is free, or no such address can be: the others are still heard
+            log.debug("cannot dial %s: %s", address, error)
+            return False
         self._dealers[address] = dealer, now
         return dealer.send([self._envelope + encode(message)])
 
@@ -150,6 +166,8 @@ class Wires:
         """Close everything, once the last words are out; a second time is no error."""
         if self._pub.zmq.closed:
             return
+        for lookup in self._lookups.values():
+            lookup.cancel()
         talking = [self._pub, *(dealer for dealer, _ in self._dealers.values())]
         for socket in talking:
             socket.zmq.linger = FLUSH_MS
@@ -187,14 +205,32 @@ class Wires:
         dealer = Socket(self._context, zmq.DEALER, None, OPTIONS | self.dialling(address))
         self._dials.watch(dealer)
         self._security.meter.watch(dealer, SILENT)
-        dealer.connect(_endpoint(address))
+        try:
+            dealer.connect(_endpoint(address))
+        except zmq.ZMQError:
+            dealer.close()
+            raise
         return dealer
 
     def _hear(self, address: Address) -> None:
         if address in self._heard and not self._sub.zmq.closed:
             for option, value in self._security.serving(self._turns[address]).items():
                 self._sub.zmq.set(option, value)  # for the connections to come
-            self._sub.connect(_endpoint(address))
+            try:
+                self._sub.connect(_endpoint(address))
+            except zmq.ZMQError as error:
+                log.debug("cannot hear %s: %s", address, error)
+
+    def _look_up(self, address: Address) -> None:
+        """Find out what a name means; of many that take long, the others have to come again."""
+        if address not in self._lookups and len(self._lookups) < MOST_LOOKUPS:
+            self._lookups[address] = asyncio.create_task(self._resolve(address))
+
+    async def _resolve(self, address: Address) -> None:
+        try:
+            self._found(await resolve(address))
+        finally:
+            del self._lookups[address]
 
     def _met(self, address: Address) -> None:
         """A handshake has succeeded."""

@@ -61,6 +61,11 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
         read_secrets(load(None, [f"mesh.secret_file={tmp_path}/none"], {})[0])
 
 
+def test_a_home_that_nobody_has_is_an_error():
+    with pytest.raises(ConfigError, match=r"^mesh\.secret_file: ~nobody-at-all/secret: could not determine home"):
+        read_secrets(load(None, ["mesh.secret_file=~nobody-at-all/secret"], {})[0])
+
+
 def test_an_empty_variable_is_an_error_rather_than_no_secret():
     with pytest.raises(ConfigError, match=r"^MESH_SECRET is empty"):
         load(None, [], {"MESH_SECRET": ""})

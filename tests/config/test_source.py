@@ -142,7 +142,16 @@ def test_an_override_without_a_value_is_an_error():
 
 
 def test_other_mesh_names_of_the_environment_only_warn():
-    names = ["MESH_", "MESH_CACHE", "MESH_PORT", "MESH_SERVICE_HOST"]
+    names = [
+        "MESH_",
+        "MESH_CACHE",
+        "MESH_HTTP_PORT",
+        "MESH_HTTP_PORT_8080_TCP_ADDR",
+        "MESH_HTTP_SERVICE_HOST",
+        "MESH_PORT",
+    ]
+    names += ["MESH_NODE_SERVICE_PORT_WEB", "MESH_SERVICE_HOST"]
+    names.sort()  # of services that are called mesh-http and mesh-node, too
     config, warnings = load(None, [], dict.fromkeys(names, "tcp://10.0.0.1"))
     assert config == Config()
     assert warnings == [f"{name} in the environment is ignored: it names no section and key" for name in names]

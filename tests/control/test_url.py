@@ -17,6 +17,7 @@ TABLES = Tables(
         member("v6", "2001:db8::2"),
         member("beside", "127.0.0.1"),
         member("mute", "", ()),
+        member("named", "10.0.0.2", ("media.example", "10.0.0.2")),
     ],
 )
 # A remote client is never sent to a loopback address: it would end up on its own machine.
@@ -29,6 +30,7 @@ CASES = [
     ("far", "192.168.1.5", "http://10.0.0.2:8080"),
     ("v6", "192.168.1.5", "http://[2001:db8::2]:8080"),
     ("mute", "192.168.1.5", "http://127.0.0.1:8080"),
+    ("named", "192.168.1.5", "http://media.example:8080"),
 ]
 
 

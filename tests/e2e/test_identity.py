@@ -25,7 +25,7 @@ def test_of_a_node_and_its_copy_one_stops_and_says_why(cluster: Cluster, tmp_pat
         original.start()
     wait_until(lambda: not (original.running and copy.running), "one of the two has stopped")
     (loser, winner) = (original, copy) if copy.running else (copy, original)
-    assert loser.wait() == 2
+    assert loser.wait() == 3
     assert "another node runs with a copy of" in loser.log
     for node in (a, b):
         wait_until(lambda node=node: node.sees("a", "b", winner.name), f"{node.name} sees the other go on")

@@ -47,6 +47,17 @@ def test_an_epoch_that_no_offset_has_room_for_means_nothing(epoch):
     assert decode_entry(ME, "s/live/x", encode(LeadValue(epoch, "live", "", "", 0))) is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gossip": -1}, {"name": "x\n2026 ERROR forged"}, {"addresses": ("_/",)}, {"addresses": ("a",) * 17}],
+    ids=str,
+)
+def test_a_card_beyond_reason_means_nothing_whichever_way_it_came(wrong):
+    for changes, expected in ((wrong, None), ({}, card(1))):
+        key, value = encode_entry(card(1, **changes))
+        assert decode_entry(card(1).id, key, value) == expected
+
+
 @given(st.text(), st.binary())
 def test_garbage_means_nothing(key, value):
     assert decode_entry(ME, key, value) is None

@@ -3,6 +3,8 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from os import getpid
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,7 +13,8 @@ from mesh.config import Address, Config
 from mesh.gossip.member import Member
 from mesh.gossip.tables import Tables
 from mesh.net import discovery
-from mesh.net.discovery import Discovery, resolve
+from mesh.net.addresses import resolve
+from mesh.net.discovery import Discovery
 from mesh.net.state import State
 from tests.gossip.company import card
 from tests.net.asynctest import asynctest, until
@@ -119,3 +122,47 @@ async def test_nodes_of_one_mesh_find_each_other_by_multicast_dns(monkeypatch):
     async with discovering(1, mesh) as one, discovering(2, mesh) as other, discovering(3, f"{mesh}-3") as third:
         await until(lambda: one and other)
         assert (one, other, third) == ({Address("127.0.0.1", 7402)}, {Address("127.0.0.1", 7401)}, set())
+
+
+@asynctest
+async def test_whatever_fails_about_multicast_does_not_end_the_search(monkeypatch, caplog):
+    tries = []
+
+    async def announce(self: Discovery, addresses: list[str]) -> None:
+        tries.append(addresses)
+        raise ExceptionGroup("a task group", [ValueError("a name that is none")])
+
+    monkeypatch.setattr(Discovery, "_announce", announce)
+    monkeypatch.setattr(discovery, "on_the_lan", lambda: ["127.0.0.1"])
+    monkeypatch.setattr(discovery, "LOOK_S", 0.01)
+    monkeypatch.setattr(discovery, "RESOLVE_S", 0.01)
+    async with discovering(0, "mesh.seeds=localhost") as found:
+        await until(lambda: len(tries) > 3)
+        found.clear()
+        await until(lambda: found)
+    assert caplog.text.count("multicast DNS failed") == 1
+
+
+@asynctest
+async def test_a_service_of_another_kind_is_not_asked(monkeypatch):
+    """Anybody can announce one under the name of ours."""
+    listening: list[Any] = []
+
+    def browse(*_: object, handlers: list[Any]) -> mock.AsyncMock:
+        listening.extend(handlers)
+        return mock.AsyncMock()
+
+    monkeypatch.setattr(discovery, "AsyncZeroconf", mock.AsyncMock)
+    monkeypatch.setattr(discovery, "AsyncServiceBrowser", browse)
+    asked = []
+
+    async def ask(self: Discovery, dns: object, name: str) -> None:
+        asked.append(name)
+
+    monkeypatch.setattr(Discovery, "_ask", ask)
+    async with discovering(0):
+        await until(lambda: listening)
+        for name in ("foo.bar._other._tcp.local.", f"x.{discovery.SERVICE}"):
+            listening[0](discovery.SERVICE, name, discovery.zeroconf.ServiceStateChange.Added)
+        await until(lambda: asked)
+    assert asked == [f"x.{discovery.SERVICE}"]

@@ -76,7 +76,7 @@ def test_the_key_is_its_owners_alone(opened):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", "short", "x" * 41, "\u00fc" * 40])
+@pytest.mark.parametrize("text", ["", "short", "x" * 41, "\u00fc" * 40, "~" * 40])
 def test_a_key_that_is_none_is_not_replaced_in_silence(opened, home, text):
     (home / "1").mkdir(parents=True)
     (home / "1" / "key").write_text(text)

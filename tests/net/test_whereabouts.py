@@ -14,6 +14,7 @@ def of(*overrides: str) -> Whereabouts:
 def test_a_node_is_at_all_addresses_of_its_host_or_where_its_operator_says():
     assert of().addresses == tuple(usable())
     assert of("mesh.listen=10.0.0.7:7400").addresses == ("10.0.0.7",)
+    assert of("mesh.listen=0.0.0.0:7400").addresses == of("mesh.listen=[::]:7400").addresses == tuple(usable())
     assert of("mesh.listen=10.0.0.7:7400", "mesh.advertise=a.example").addresses == ("a.example",)
 
 

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import zmq
 
@@ -15,7 +16,7 @@ from mesh.net import wires
 from mesh.net.security import Security
 from mesh.net.sockets import Socket
 from mesh.net.state import State
-from mesh.net.wires import IDLE_S, MAX_DEALERS, OPTIONS, Wires
+from mesh.net.wires import IDLE_S, MAX_DEALERS, MOST_LOOKUPS, OPTIONS, Wires
 from tests.net.asynctest import asynctest, until
 
 SECRET, SECOND = "correct-horse-battery-staple", "Tr0ub4dor-and-three-more"
@@ -32,8 +33,9 @@ class End:
         self.security = Security(self.state, secret.split())
         self.received: list[tuple[object, Sender]] = []
         self.lost: list[Address] = []
+        self.found: list[Address] = []
         self.me = Sender(self.state.id, BOOT)
-        self.wires = Wires(self.context, self.security, self.me, self.receive, self.lost.append)
+        self.wires = Wires(self.context, self.security, self.me, self.receive, self.lost.append, self.found.extend)
         self.control, self.gossip = (Address("127.0.0.1", port) for port in self.wires.bind("127.0.0.1", 0, 0))
 
     def receive(self, message: object, sender: Sender) -> None:
@@ -246,3 +248,24 @@ async def test_a_publisher_that_shares_no_secret_is_tried_more_and_more_seldom(t
         turns = one.wires._turns[other.gossip]
         await asyncio.sleep(1.0)
         assert one.wires._turns[other.gossip] == turns
+
+
+@asynctest
+async def test_a_name_is_looked_up_before_anybody_is_dialled(tmp_path: Path) -> None:
+    """libzmq would do so itself, and meanwhile neither send nor receive anything."""
+    async with two(tmp_path) as (one, _):
+        assert not one.wires.send(Address("localhost", 7400), Ping(1), 0.0)
+        assert not one.wires.send(Address("localhost", 7400), Ping(1), 0.0)
+        await until(lambda: Address("127.0.0.1", 7400) in one.found)
+        assert not one.wires._dealers and not one.wires._lookups
+        for number in range(3 * MOST_LOOKUPS):
+            one.wires.send(Address(f"{number}.invalid", 7400), Ping(1), 0.0)
+        assert len(one.wires._lookups) == MOST_LOOKUPS
+
+
+@asynctest
+async def test_what_cannot_be_dialled_keeps_nothing_else_from_being_said(tmp_path: Path) -> None:
+    async with two(tmp_path) as (one, _):
+        with mock.patch.object(wires, "_endpoint", lambda address: "tcp://_x:1"):
+            assert not one.wires.send(Address("127.0.0.1", 7400), Ping(1), 0.0)
+            one.wires.subscribe(Address("127.0.0.1", 7401))
