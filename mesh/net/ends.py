@@ -88,7 +88,9 @@ class Ends:
             self._gossip.send(sender, answer)
 
     def _answered(self, sender: str, told: ToldEnd) -> None:
-        sane = 0 <= told.epoch <= MAX_EPOCH and told.age_ms >= 0 and all(0 <= dts < MAX_MS for _, dts in told.last)
+        # What begins after this end has to fit as well, and for long.
+        times = (told.age_ms, *(dts for _, dts in told.last))
+        sane = 0 <= told.epoch < MAX_EPOCH and all(0 <= ms < MAX_MS >> 2 for ms in times)
         if sane and (inquiry := self._open.get(told.nonce)):
             last = {kind: dts for kind, dts in told.last if kind in (Kind.AUDIO, Kind.VIDEO)}
             end = End(told.epoch, last, told.cts, told.age_ms)

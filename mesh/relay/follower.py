@@ -158,7 +158,7 @@ class Follower:
             skipped = run.start > media.after > 0
             self.skips += skipped
             link.next = run.end
-            landed = land(self._log, self._sight.see(frames, skipped), leaders)
+            landed = land(self._log, self._sight.see(frames, self._log.head, skipped), leaders)
             self.frames += landed.taken
             self.dropped["malformed header"] += landed.malformed
             self.lag_ms = media.lag_ms

@@ -65,8 +65,10 @@ class Sight:
     def __init__(self) -> None:
         self._lost = False
 
-    def see(self, frames: Sequence[Frame], skipped: bool) -> Sequence[Frame]:
-        """These without the pictures that nobody could decode."""
+    def see(self, frames: Sequence[Frame], head: int, skipped: bool) -> Sequence[Frame]:
+        """Those of these that a log with this head takes, without the pictures that nobody could decode."""
+        if frames and frames[0].offset < head:
+            frames = [frame for frame in frames if frame.offset >= head]
         self._lost = self._lost or skipped
         if not self._lost:
             return frames

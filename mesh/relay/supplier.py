@@ -148,9 +148,10 @@ class Supplier:
             if feed is None or feed.links.get(link.peer) is not link:
                 continue
             lag_s = feed.lag_s(link, now)
-            self._turns.lags(link, lag_s)
             left = link.credit - link.spent
             place = feed.place(link, now) if left > 0 else None
+            # Who waits for a place to start is not late because the way is too thin.
+            self._turns.lags(link, lag_s if place or left <= 0 else 0.0)
             pack = feed.read(place, portion(left), link.pictures_at) if place else None
             if pack:
                 media = Media(link.stream, link.id, link.next, int(1000 * lag_s))

@@ -6,9 +6,11 @@ one by which frames arrive closest together is right. Headers take no part, they
 """
 
 from collections import deque
+from hashlib import blake2b
 from statistics import median
 
 from mesh.media.frame import Frame, Kind
+from mesh.stream.clock import APART_MS
 from mesh.stream.log import StreamLog
 
 GOPS = 2
@@ -75,12 +77,14 @@ class Alignment:
         assert self._shift is not None
         last = self._log.last_dts
         held = self.own.read(self.own.tail, EVERYTHING).frames
-        return [frame for frame in held if _counts(frame) and frame.dts + self._shift > last.get(frame.kind, -1)]
+        # Of a kind that the stream has not, or has no more, what is long past is no news.
+        least = _newest(self._log) - APART_MS
+        return [f for f in held if _counts(f) and f.dts + self._shift > max(last.get(f.kind, -1), least)]
 
     def _news(self, log: StreamLog) -> list[Frame]:
         span = log.read(max(self._next[log], log.tail), EVERYTHING)
         self._next[log] = span.end
-        return [frame for frame in span.frames if _counts(frame)]
+        return [frame._replace(payload=_digest(frame.payload)) for frame in span.frames if _counts(frame)]
 
     def _find(self) -> int | None:
         """The shift by which frames arrive closest together, of all by which what is known fits."""
@@ -127,6 +131,11 @@ class Alignment:
             kind, dts = next(iter(self._mine))
             del self._mine[kind, dts]
             self._first[kind] = dts + 1
+
+
+def _digest(payload: bytes) -> bytes:
+    """What stands for a payload, which the logs alone keep, within their bounds."""
+    return blake2b(payload, digest_size=16).digest()
 
 
 def _counts(frame: Frame) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.media.frame import Frame, Position
+from mesh.media.frame import Frame, Kind, Position
 from mesh.relay.credit import AHEAD_S
 from mesh.relay.follower import CREDIT_S, Follower
 from mesh.relay.message import (
@@ -476,3 +476,15 @@ def test_whatever_a_supplier_says_the_log_stays_in_order(replies: list) -> None:
         assert len(follower._links) <= 2
     offsets = [frame.offset for frame in held(log)]
     assert offsets == sorted(set(offsets))
+
+
+def test_a_keyframe_that_the_log_has_passed_makes_nothing_visible_again() -> None:
+    alone = Alone(*gops(30, 10))
+    alone.opened()
+    alone.given(at(31), video(31))
+    alone.told(Head, (1, LEADER, at(40)), None, now=1)
+    (new,) = [message for message in alone.said() if isinstance(message, Open)]
+    sounds = [Frame(at(n), Kind.AUDIO, n * 20, 0, False, False, b"\xaf\x01a") for n in (45, 47)]
+    alone.given(at(32), *sounds, now=1.1)  # the old link skips
+    alone.given(at(32), *(video(n, n == 41) for n in range(32, 56)), link=new.link, now=1.2)
+    assert [frame.kind for frame in held(alone.log) if frame.offset >= at(32)] == [Kind.AUDIO, Kind.AUDIO]

@@ -43,8 +43,8 @@ def test_two_leaders_of_one_epoch_contradict_each_other(leaders: dict[int, str],
 
 def test_after_a_skip_there_are_no_pictures_until_a_keyframe() -> None:
     sight, sound = Sight(), video(2)._replace(kind=Kind.AUDIO)
-    assert sight.see([video(1), video(2)], skipped=False) == [video(1), video(2)]
-    assert sight.see([header(3), video(4), sound], skipped=True) == [header(3), sound]
-    assert sight.see([video(5), sound], skipped=False) == [sound]
-    assert sight.see([video(6), video(7, True), video(8)], skipped=False) == [video(7, True), video(8)]
-    assert sight.see([video(9)], skipped=False) == [video(9)]
+    assert sight.see([video(1), video(2)], head=at(0), skipped=False) == [video(1), video(2)]
+    assert sight.see([header(3), video(4), sound], head=at(0), skipped=True) == [header(3), sound]
+    assert sight.see([video(5), sound], head=at(0), skipped=False) == [sound]
+    assert sight.see([video(6), video(7, True), video(8)], head=at(0), skipped=False) == [video(7, True), video(8)]
+    assert sight.see([video(9)], head=at(0), skipped=False) == [video(9)]

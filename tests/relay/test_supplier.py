@@ -401,3 +401,25 @@ def test_on_a_way_that_is_too_thin_a_stream_of_higher_priority_goes_first() -> N
 )
 def test_a_message_takes_a_quarter_of_the_credit(left: int, size: int) -> None:
     assert portion(left) == size
+
+
+def test_a_stream_that_waits_for_a_keyframe_holds_up_no_other() -> None:
+    high, low = log_of(*gops(30)), log_of(*gops(30))
+    logs = {"hi/x": high, "lo/x": low}
+    supplier = Supplier("me", logs.get, lambda _: ("me",), lambda *_: "me", lambda key: int(key == "hi/x"), 3.0)
+    supplier.receive(Open("hi/x", 1, (1, "2" * 32, at(20)), 1 << 20), "p", 0.0)  # another led it there
+    supplier.receive(Open("lo/x", 2, (1, LEADER, at(5)), 1 << 20), "p", 0.0)
+    got = 0
+    for number in range(31, 281):
+        now = (number - 30) / 50
+        high.append(video(number))
+        low.append(video(number))
+        for key, link in (("hi/x", 1), ("lo/x", 2)):
+            supplier.advanced(key, now)
+            supplier.receive(Credit(key, link, 1 << 20), "p", now)
+        if supplier.get_timer() <= now:
+            supplier.handle_timer(now)
+        while delivery := supplier.next_delivery(now):
+            got += delivery.pack.frames if delivery.link.stream == "lo/x" else 0
+            supplier.sent(delivery, now)
+    assert got >= 281 - 5 - 3

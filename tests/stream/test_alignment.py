@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mesh.media.frame import Frame, Kind
 from mesh.stream.alignment import Alignment
+from mesh.stream.clock import APART_MS
 from mesh.stream.leader import Leader
 from mesh.stream.log import StreamLog
 from tests.stream.frames import AAC_HEADER, AVC_HEADER, METADATA, roomy
@@ -205,3 +206,22 @@ def test_wherever_the_stream_is_cut_the_standby_goes_on_with_the_next_frame(name
     for act in publish(pair.second, (e for e in encoder() if e.at >= (cut + more) * 1000), 9, max(0, late), clock):
         act[1]()
     assert_seamless(pair, encoder, 9)
+
+
+def test_sound_that_the_stream_has_not_begins_where_the_stream_is():
+    pair = Pair()
+    mute = [encoded for encoded in takewhile(lambda encoded: encoded.at < 9000, moving()) if encoded.kind == Kind.VIDEO]
+    pair.run(publish(pair.first, iter(mute), 8), publish(pair.second, moving(), 8, clock_ms=5000))
+    assert pair.alignment.shift is not None
+    stood_at = max(frame.dts for frame in media(pair.log))
+    pair.take_over()
+    assert min(frame.dts for frame in media(pair.log) if frame.epoch == 2) >= stood_at - APART_MS
+
+
+def test_no_payload_is_kept_beside_the_logs():
+    log, own = roomy(), roomy("own")
+    leader, alignment = Leader(own, 1, "n2"), Alignment(own, log)
+    for number in range(50):
+        leader.write(Kind.VIDEO, number, bytes.fromhex("1701000000") + bytes(1000), number / 1000)
+    alignment.compare()
+    assert max(map(len, alignment._mine.values())) <= 16
