@@ -143,9 +143,9 @@ class Roster:
         old = self.peers.get(card.id)
         if old:
             self.show(card.id, [(key, 0, None) for key in old.copy.entries])
-            self._subscribe(old, None)  # the connection to its last process may be dead without knowing it
         member = Member(card, Status.JOINING, address=host, born=born)
         peer = Peer(member, Copy(card.boot), Pulse(now), Allowance(*QUESTIONS, now))
+        peer.subscribed = old.subscribed if old else None
         self.peers[card.id] = peer
         self._living = self._heard = None
         self._entries[card.id] = {}

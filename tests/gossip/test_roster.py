@@ -119,14 +119,7 @@ def test_a_new_process_of_a_known_node_starts_from_nothing():
     roster.meet(card(1, boot="f" * 16, incarnation=2), "10.0.0.1", 9.0, 9.0)
     assert roster.tables.leads("live/x") == []
     assert roster.tables.members[ID[1]].card.boot == "f" * 16
-
-
-def test_a_new_process_is_heard_over_a_connection_of_its_own():
-    """That to the one before may be dead, and nobody there to say so."""
-    roster, there = roster_of(1), Address("10.0.0.1", 7401)
-    roster.meet(card(1, boot="f" * 16, incarnation=2), "10.0.0.1", 9.0, 9.0)
-    roster.set_route(roster.peers[ID[1]], address(1))
-    assert events(roster, Subscribe | Unsubscribe)[-2:] == [Unsubscribe(there), Subscribe(there)]
+    assert events(roster, Unsubscribe) == []
 
 
 def test_the_dead_are_heard_for_a_while_and_forgotten_later():
