@@ -426,7 +426,7 @@ async def test_a_publisher_who_vanishes_after_he_was_let_in_leaves_no_claim(tmp_
 @asynctest
 async def test_a_publisher_who_vanishes_while_he_claims_leaves_no_claim(tmp_path: Path, leave: str) -> None:
     async with meshed(tmp_path, "a", "b") as (a, b):
-        with mock.patch("mesh.net.claim.CLAIM_MIN_S", 0.15):
+        with mock.patch.multiple("mesh.net.claim", CLAIM_MIN_S=1.0, CLAIM_MAX_S=1.0):
             for expect in ([], ["Expect: 100-continue"]):
                 client = await Client.ask(http(a), "POST /live/x", "Transfer-Encoding: chunked", *expect)
                 await until(lambda: b.gossip.tables.leads("live/x"))
@@ -439,7 +439,7 @@ async def test_a_publisher_who_vanishes_while_he_claims_leaves_no_claim(tmp_path
 async def test_a_node_that_begins_to_stop_while_a_publisher_claims_lets_him_go(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b") as mesh:
         a, b = mesh
-        with mock.patch("mesh.net.claim.CLAIM_MIN_S", 0.1):
+        with mock.patch.multiple("mesh.net.claim", CLAIM_MIN_S=1.0, CLAIM_MAX_S=1.0):
             client = await Client.ask(http(a), "POST /live/x", *ASKS)
             await until(lambda: b.gossip.tables.leads("live/x"))
             await mesh.stop(a)
