@@ -33,6 +33,7 @@ from mesh.net.metrics import Metrics
 from mesh.net.orders import Orders
 from mesh.net.relay import Relay
 from mesh.net.rtmp import Server, Spawn
+from mesh.net.sockets import end
 from mesh.net.state import State
 from mesh.net.streams import Streams
 from mesh.net.survey import Survey
@@ -83,7 +84,7 @@ class Node:
                 await self._meet()
                 await self._run(rtmp, http, on_ready)
             finally:
-                context.destroy(linger=0)
+                end(context)
         if self._superseded:
             raise IdentityTaken(f"node.data_dir: another node runs with a copy of {self.gossip.id}'s directory")
 

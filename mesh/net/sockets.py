@@ -7,11 +7,15 @@ turn is over and the next one is booked), and every send looks again.
 
 import asyncio
 import errno
+import logging
 from collections.abc import Callable
 from itertools import count
+from threading import Thread
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
+
+log = logging.getLogger("mesh.net")
 
 TURN = 256
 """Messages taken from one socket before the loop gets its turn."""
@@ -37,6 +41,8 @@ WATCHED = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 """All events that anybody can watch."""
+END_S = 1.0
+"""How long a context may take to end."""
 
 _watches = count()
 
@@ -183,3 +189,12 @@ class Socket:
         for events, watcher in self._watchers:
             if events & told["event"]:
                 watcher(told["event"], told["value"], told["endpoint"].decode(errors="replace"))
+
+
+def end(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    """Close a context whose sockets are closed, or give it up: sometimes libzmq waits for ever for one of theirs."""
+    closing = Thread(target=context.destroy, kwargs={"linger": 0}, daemon=True)
+    closing.start()
+    closing.join(END_S)
+    if closing.is_alive():
+        log.info("libzmq does not end, and is left as it is")

@@ -1,12 +1,15 @@
 import asyncio
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 import zmq
 
+from mesh.net import sockets
 from mesh.net.sockets import TURN, TURN_S, Socket
 from tests.net.asynctest import asynctest, until
 
@@ -317,3 +320,16 @@ def test_nothing_is_left_open():
     before = descriptors()
     run()
     assert descriptors() <= before
+
+
+def test_a_context_that_does_not_end_is_left(monkeypatch):
+    monkeypatch.setattr(sockets, "END_S", 0.05)
+    freed = threading.Event()
+    context = mock.Mock()
+    context.destroy = lambda linger: freed.wait(5)
+    sockets.end(context)
+    assert not freed.is_set()
+    freed.set()
+    ended = zmq.Context()
+    sockets.end(ended)
+    assert ended.closed
