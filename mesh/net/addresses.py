@@ -15,11 +15,8 @@ log = logging.getLogger("mesh.discovery")
 VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "flannel", "cali")
 """Interfaces whose addresses mean something on this host only."""
 LOOPBACK = "lo"
-PRIVATE = [
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-]
-"""Networks that the internet does not reach, also through no tunnel: 2001::/32 and 2002::/16 are none of them."""
+TUNNELS = [ipaddress.ip_network(network) for network in ("2001::/32", "2002::/16")]
+"""Networks that are not the internet's own, but by which anybody may come from it: Teredo and 6to4."""
 _last: list[str] = []
 """What was found when this host's interfaces were last looked at."""
 
@@ -48,7 +45,7 @@ def trusted(host: str) -> bool:
         ip = plain(host)
     except ValueError:
         return False
-    return ip.is_loopback or ip.is_link_local or any(ip in network for network in PRIVATE)
+    return not ip.is_global and not any(ip in tunnel for tunnel in TUNNELS)
 
 
 def is_ip(host: str) -> bool:
