@@ -72,7 +72,7 @@ class Follower:
         """The newest."""
         self._silence = Silence()
         self._search = Search(stream, others, random)
-        self._sight = Sight()
+        self._sight = Sight(log)
         self._barren = 0
         """Links since the last media on which something was sent."""
         self._pace = Pace()
@@ -158,7 +158,7 @@ class Follower:
             skipped = run.start > media.after > 0
             self.skips += skipped
             link.next = run.end
-            landed = land(self._log, self._sight.see(frames, self._log.head, skipped), leaders)
+            landed = land(self._log, self._sight.see(frames, skipped), leaders)
             self.frames += landed.taken
             self.dropped["malformed header"] += landed.malformed
             self.lag_ms = media.lag_ms

@@ -18,6 +18,10 @@ class Log(Protocol):
     def position(self) -> Position | None:
         """The same, and who leads; None before the first epoch."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether what comes may repeat what came before this epoch; of that, some may be left out."""
+
     def begin(self, number: int, leader: str) -> None:
         """Continue with a new epoch."""
 
@@ -62,17 +66,28 @@ def land(log: Log, frames: Iterable[Frame], leaders: Mapping[int, str]) -> Lande
 class Sight:
     """After a skip there is nothing to see until a keyframe comes, from whichever supplier."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log) -> None:
+        self._log = log
         self._lost = False
 
-    def see(self, frames: Sequence[Frame], head: int, skipped: bool) -> Sequence[Frame]:
-        """Those of these that a log with this head takes, without the pictures that nobody could decode."""
-        if frames and frames[0].offset < head:
-            frames = [frame for frame in frames if frame.offset >= head]
+    def see(self, frames: Sequence[Frame], skipped: bool) -> Sequence[Frame]:
+        """Those of these that the log takes, without the pictures that nobody could decode.
+
+        A hole in the log's epoch is a skip as well: by a relay further up, of which the sound arrives here.
+        """
+        after = self._log.head
+        if frames and frames[0].offset < after:
+            frames = [frame for frame in frames if frame.offset >= after]
         self._lost = self._lost or skipped
-        if not self._lost:
+        if not frames or (not self._lost and frames[-1].offset - after == len(frames) - 1):
             return frames
-        keyframes = (place for place, frame in enumerate(frames) if frame.keyframe and not frame.config)
-        first = next(keyframes, len(frames))
-        self._lost = first == len(frames)
-        return [frame for place, frame in enumerate(frames) if place >= first or frame.kind != VIDEO or frame.config]
+        whole = -1 if self._log.repeats else after >> EPOCH_SHIFT
+        seen = []
+        for frame in frames:
+            picture = frame.kind == VIDEO and not frame.config
+            hole = frame.offset > after and frame.offset >> EPOCH_SHIFT == whole
+            self._lost = (self._lost or hole) and not (picture and frame.keyframe)
+            if not (picture and self._lost):
+                seen.append(frame)
+            after = frame.offset + 1
+        return seen

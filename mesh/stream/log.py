@@ -126,6 +126,11 @@ class StreamLog:
             return None
         return Position(self.epochs[-1].number, self.epochs[-1].leader, self.head)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the newest epoch may still repeat what came before it, which is left out."""
+        return bool(self._past)
+
     def end(self, age_ms: int) -> End:
         """Its end, after which nothing has come for `age_ms`."""
         last = {kind: dts for kind, dts in self.last_dts.items() if kind != META}

@@ -114,6 +114,35 @@ def test_over_a_thin_link_whole_runs_are_skipped_and_both_ends_count_them(seed: 
     assert replica.log.head == leader.log.head and replica.follower.losses == 0
 
 
+def test_who_leaves_a_relay_that_has_only_the_sound_shows_no_picture_until_a_keyframe() -> None:
+    network = Network()
+    leader, relay = network.node("a", lag_s=0.5), network.node("b", lag_s=0.5)
+    replica = network.node("c")
+    relay.fetch("a")
+    network.at(0.2, lambda: replica.fetch("b"))
+    frames = enumerate(gops(400, 51, 4000))
+    end = publish(leader, [frame if n % 2 or n == 0 else frame._replace(kind=Kind.AUDIO) for n, frame in frames])
+    network.at(2, lambda: setattr(network.weather, "rate", 20_000.0))
+    left: list[float] = []
+
+    def leave_in_mid_skip() -> None:
+        sounds = [frame.offset for frame in held(replica.log)[-3:] if frame.kind == Kind.AUDIO]
+        if len(sounds) == 3 and sounds[2] > sounds[0] + 3 and 8 < (sounds[2] - at(1)) % 51 < 40:
+            left.append(network.now)
+            network.weather.rate = 1e9
+            replica.fetch("a")
+        else:
+            network.at(network.now + 0.005, leave_in_mid_skip)
+
+    network.at(2, leave_in_mid_skip)
+    network.run(end + 2)
+    assert left and relay.follower.skips
+    for log in relay.log, replica.log:
+        pictures = [frame for frame in held(log) if frame.kind == Kind.VIDEO and not frame.config]
+        assert all(later.keyframe for one, later in pairwise(pictures) if later.offset - one.offset > 2)
+    assert replica.log.head == leader.log.head
+
+
 def test_a_follower_that_was_away_for_longer_than_the_window_skips_to_the_newest_entry() -> None:
     network = Network()
     leader, replica = network.node("a", max_bytes=40_000), network.node("b")

@@ -1,8 +1,9 @@
 import pytest
 
-from mesh.media.frame import Kind
+from mesh.media.frame import Frame, Kind
 from mesh.relay.landing import Sight, contradicts, land
-from tests.relay.sample import LEADER, at, empty_log, gops, header, held, log_of, video
+from mesh.stream.log import StreamLog
+from tests.relay.sample import FRAME_MS, LEADER, at, empty_log, gops, header, held, log_of, video
 
 OTHER = "2" * 32
 
@@ -41,10 +42,45 @@ def test_two_leaders_of_one_epoch_contradict_each_other(leaders: dict[int, str],
     assert not contradicts(empty_log(), leaders)
 
 
+def sound(n: int) -> Frame:
+    return video(n)._replace(kind=Kind.AUDIO)
+
+
+def see(log: StreamLog, sight: Sight, *frames: Frame, skipped: bool = False) -> list[int]:
+    """Which of these come into the log, by their numbers."""
+    seen = sight.see(frames, skipped)
+    land(log, seen, {1: LEADER, 2: OTHER})
+    return [frame.offset - at(0, frame.epoch) for frame in seen]
+
+
 def test_after_a_skip_there_are_no_pictures_until_a_keyframe() -> None:
-    sight, sound = Sight(), video(2)._replace(kind=Kind.AUDIO)
-    assert sight.see([video(1), video(2)], head=at(0), skipped=False) == [video(1), video(2)]
-    assert sight.see([header(3), video(4), sound], head=at(0), skipped=True) == [header(3), sound]
-    assert sight.see([video(5), sound], head=at(0), skipped=False) == [sound]
-    assert sight.see([video(6), video(7, True), video(8)], head=at(0), skipped=False) == [video(7, True), video(8)]
-    assert sight.see([video(9)], head=at(0), skipped=False) == [video(9)]
+    log = log_of(*gops(5))
+    sight = Sight(log)
+    assert see(log, sight, video(6), video(7)) == [6, 7]
+    assert see(log, sight, header(8), video(9), sound(10), skipped=True) == [8, 10]
+    assert see(log, sight, video(11), sound(12)) == [12]
+    assert see(log, sight, video(13), video(14, True), video(15)) == [14, 15]
+    assert see(log, sight, video(16)) == [16]
+
+
+def test_a_hole_is_a_skip_of_a_relay_further_up() -> None:
+    log = log_of(*gops(5))
+    sight = Sight(log)
+    assert see(log, sight, sound(6), sound(8), sound(10)) == [6, 8, 10]
+    assert see(log, sight, video(11), sound(12)) == [12]
+    assert see(log, sight, video(13, True), video(14), sound(17), video(18)) == [13, 14, 17]
+    assert see(log, sight, video(21, True), video(22)) == [21, 22]
+
+
+def test_what_an_epoch_repeats_and_a_relay_left_out_is_no_hole() -> None:
+    log = log_of(*gops(60))
+    sight = Sight(log)
+    again = [frame._replace(offset=at(n, 2)) for n, frame in enumerate([header(60), video(58), video(59), video(60)])]
+    assert see(log, sight, again[0], again[3]) == [0, 3]
+    assert [frame.offset for frame in held(log)][-2:] == [at(60), at(0, 2)]
+    assert see(log, sight, again[3]._replace(offset=at(5, 2), dts=61 * FRAME_MS)) == [5]
+
+
+def test_the_start_of_an_epoch_is_no_hole() -> None:
+    log = log_of(*gops(5))
+    assert see(log, Sight(log), video(6), header(3, 2), video(4, epoch=2), video(5, epoch=2)) == [6, 3, 4, 5]
