@@ -57,7 +57,7 @@ def place(
     request: Request, tables: Tables, config: BalanceConfig, rooms: Rooms, random: Random, now: float
 ) -> Placement:
     """Decide where this client goes; `random` differs from node to node, so that they do not all draw the same."""
-    if request.action == Action.PUBLISH and (owner := _publishing(request.stream, tables)):
+    if request.action == Action.PUBLISH and (owner := _publishing(request, tables)):
         return Refuse(409, (f"{request.stream} is live on {tables.display_name(owner)}",))
     if request.action == Action.PLAY and not _held(request.stream, tables):
         return Refuse(404, (f"no node has {request.stream}",))
@@ -85,9 +85,9 @@ def _held(stream: str, tables: Tables) -> bool:
     return bool(tables.leader(stream)) or any(holding)
 
 
-def _publishing(stream: str, tables: Tables) -> str:
-    for lead in tables.leads(stream):
-        if lead.state == LeadState.LIVE and tables.members[lead.node].status in HEARD:
+def _publishing(request: Request, tables: Tables) -> str:
+    for lead in tables.leads(request.stream):
+        if lead.state == LeadState.LIVE and lead.node != request.over and tables.members[lead.node].status in HEARD:
             return lead.node
     return ""
 

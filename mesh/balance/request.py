@@ -29,6 +29,8 @@ class Request:
     """Whether it may be sent to another node."""
     sid: str = ""
     """Names a session: all its requests go to the same node as long as they can."""
+    over: str = ""
+    """The node whose publisher of the stream gives way to this one."""
     explain: bool = False
     """Whether every node is to be judged, or no more than it takes to decide."""
 

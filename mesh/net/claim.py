@@ -14,6 +14,7 @@ from mesh.errors import StreamTaken
 from mesh.gossip.member import Lead, LeadState
 from mesh.net.ends import AWAY, Ends
 from mesh.net.gossip import Gossip
+from mesh.net.publication import GHOST_S
 from mesh.stream.end import End
 
 CLAIM_MIN_S, CLAIM_MAX_S = 0.050, 0.150
@@ -68,6 +69,15 @@ class Claims:
             raise
         finally:
             self._open.discard(key)
+
+    async def ghost(self, key: str) -> str:
+        """Another node that leads a stream, if its publisher has gone silent; "" if there is none."""
+        leads = (lead for lead in self._gossip.tables.leads(key) if lead.state == LeadState.LIVE)
+        leaders = [lead.node for lead in leads if not self._away(lead)]
+        if len(leaders) != 1 or leaders[0] == self._gossip.id:
+            return ""
+        end = (await self._ends.ask(key)).get(leaders[0])
+        return leaders[0] if end and end.age_ms >= 1000 * GHOST_S else ""
 
     async def contest(self, key: str, rival: str) -> Mapping[str, End]:
         """Where the other logs of a stream end, by node; that of a rival who leads it stays there for now."""

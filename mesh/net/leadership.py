@@ -12,7 +12,7 @@ from mesh.gossip.tables import LEADING, Tables
 from mesh.net.claim import Claims
 from mesh.net.ends import AWAY
 from mesh.net.gossip import Gossip
-from mesh.net.publication import Publication
+from mesh.net.publication import GHOST_S, Publication
 from mesh.net.replica import Replication
 from mesh.net.rivals import Verdict, judge
 from mesh.net.standby import Standby
@@ -24,8 +24,6 @@ from mesh.stream.log import StreamLog
 
 log = logging.getLogger("mesh.stream")
 
-GHOST_S = 2.0
-"""A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
 CONTEST_S = 5.0
 """How long a rival may take to answer: connections take a while to recover from a cut."""
 AGAIN_S = 0.25
@@ -56,7 +54,7 @@ class Leadership:
         self._replication = replication
         self._spawn = spawn
         self._grown_at = asyncio.get_running_loop().time()
-        """When the stream's last frame came."""
+        """When the stream's last frame came, or its publisher."""
         self._acting = False
         """Whether it is about to take over, or to contest."""
         self._not_before = 0.0
@@ -83,7 +81,8 @@ class Leadership:
         """Lead the stream, after it was claimed, in an epoch after all these; `close` hangs up on the publisher."""
         lead = self._lead(ends)
         leader = Leader(self._log, lead.epoch, lead.node, self._after(ends))
-        self.publication = Publication(leader, lead, asyncio.get_running_loop().time(), close)
+        self._grown_at = asyncio.get_running_loop().time()
+        self.publication = Publication(leader, lead, self._grown_at, close)
         return self.publication
 
     def stand_by(self, close: Callable[[str], None]) -> Publication:

@@ -8,6 +8,8 @@ from mesh.gossip.member import Lead, LeadState
 from mesh.stream.leader import Leader
 from mesh.stream.tracks import describe
 
+GHOST_S = 2.0
+"""A publisher silent for this long yields to a newcomer: nobody is refused by his own ghost."""
 RATE_S = 1.0
 """How often the bit rate is measured."""
 CONCEDE_S, AGAIN_S = 1.0, 5.0

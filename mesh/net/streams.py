@@ -132,12 +132,13 @@ class Streams:
         key = request.stream
         if stream := self._streams.get(key):
             stream.displace_ghost()
+        request = replace(request, over=await self._claims.ghost(key))
         if elsewhere := self.balance.send(request):
             return elsewhere
         if self._known(key):
             # What is still held of it goes on here: the new epoch continues that log, and its clock.
             self._wanted(key)
-        async with self._claims.claimed(key) as ends:
+        async with self._claims.claimed(key, over=request.over) as ends:
             # Meanwhile this node may have begun to stop.
             self.balance.send(replace(request, redirect=False))
             stream = self._streams.get(key) or self._hold(key)

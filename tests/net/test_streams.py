@@ -12,6 +12,7 @@ from mesh.balance.policy import Request
 from mesh.errors import NoRoom, StreamError, StreamNotFound
 from mesh.gossip.member import Lead, LeadState, Status
 from mesh.media.flv import Tag
+from mesh.net.publication import GHOST_S
 from mesh.net.streams import SWEEP_S
 from mesh.node import Node
 from mesh.rtmp.event import PlayEnded
@@ -229,6 +230,25 @@ async def test_nobody_is_refused_by_his_own_ghost(tmp_path: Path, other: bool) -
         await player.tags(8)
         await until(leads(b, "live/x", node))
         ghost.feed(*gop(1))
+        await ghost.hung_up()
+        publisher.feed(*gop(55))
+        await player.sees(*gop(55))
+
+
+@asynctest
+async def test_a_publisher_who_moves_to_another_node_is_not_refused_until_the_stream_is_stalled(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c", stream__silence_s="60") as (a, b, c):
+        ghost = await publish(a, "rtmp", *HEADERS, *gop(0))
+        await until(leads(b, "live/x", a))
+        player = await Player.begin(c, "/live/x.flv?redirect=0")
+        await player.tags(8)
+        early = await Client.ask(http(b), "POST /live/x", *ASKS)
+        assert await early.status() == 409
+        early.close()
+        await asyncio.sleep(GHOST_S)
+        assert b.gossip.tables.leader("live/x").state == LeadState.LIVE
+        publisher = await publish(b, "http", *HEADERS, *gop(50))
+        await until(leads(c, "live/x", b))
         await ghost.hung_up()
         publisher.feed(*gop(55))
         await player.sees(*gop(55))
