@@ -4,7 +4,7 @@ A pure function of the tables, asked by the leader again and again: whoever is l
 stream already goes before others, so that little moves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mesh.balance.load import Limits, full
 from mesh.balance.ring import rank
@@ -14,19 +14,21 @@ from mesh.gossip.member import Member, Status
 from mesh.gossip.tables import Tables
 
 
-def keepers(stream: str, tables: Tables, care: Care, limits: Limits = LIMITS) -> tuple[str, ...]:
-    """Which nodes besides this one, the leader: one in each zone of `preload`, and `replicas` in all."""
+def keepers(
+    stream: str, tables: Tables, care: Care, limits: Limits = LIMITS, barren: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Which nodes besides this one, the leader, and the `barren`: one in each zone of `preload`, `replicas` in all."""
     if not care.preload and not care.replicas:
         return ()
     here = tables.members[tables.me].zone
     chosen: list[Member] = []
     for zone in zones(care.preload, tables):
-        there = [tables.members[id] for id in tables.zones[zone]]
+        there = [tables.members[id] for id in tables.zones[zone] if id not in barren]
         if zone != here and (best := best_of(stream, tables, there, limits)):
             chosen.append(best)
     while len(chosen) < care.replicas:
         taken = {here, *(member.zone for member in chosen)}
-        rest = [member for member in tables.members.values() if member not in chosen]
+        rest = [m for m in tables.members.values() if m not in chosen and m.id not in barren]
         elsewhere = [member for member in rest if member.zone not in taken]
         best = best_of(stream, tables, elsewhere, limits) or best_of(stream, tables, rest, limits)
         if best is None:

@@ -1,5 +1,6 @@
 """Keeping: streams that are held where nobody plays them yet, because a leader or the API wants it."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -22,6 +23,10 @@ ASK_S = 1.0
 """How often a leader chooses who keeps its streams, and tells them."""
 KEEP_S = 5.0
 """For how long each time."""
+BARREN_S = 10.0
+"""Who holds nothing after this was asked in vain: perhaps no media can reach it."""
+AGAIN_S = 60.0
+"""When who was asked in vain is asked again."""
 PRELOAD_S = 60
 """For how long the API has one kept, if it does not say."""
 
@@ -35,14 +40,16 @@ class Keeping:
         self._limits = limits
         self._gossip = gossip
         self._streams = streams
+        self._asked: dict[str, dict[str, float]] = {}
+        """Who is asked to keep a stream and holds nothing yet, and since when."""
         gossip.on(Keep, lambda sender, message: streams.keep(message.stream, message.seconds))
 
     async def run(self) -> None:
         """Have this node's streams kept, until cancelled."""
         while True:
-            for stream in self._streams:
-                if stream.publication:
-                    self._have_kept(stream.key)
+            now = asyncio.get_running_loop().time()
+            own = [stream.key for stream in self._streams if stream.publication]
+            self._asked = {key: self._have_kept(key, now) for key in own}
             await tick(ASK_S)
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,9 +89,15 @@ class Keeping:
             self._gossip.send(keeper.id, Keep(stream, seconds))
         return tables.display_name(keeper.id)
 
-    def _have_kept(self, stream: str) -> None:
-        for node in keepers(stream, self._tables, care_for(stream, self._patterns), self._limits):
+    def _have_kept(self, stream: str, now: float) -> dict[str, float]:
+        """Ask its keepers; return who holds nothing yet, and since when that was asked for."""
+        holding = {replica.node for replica in self._tables.replicas(stream) if replica.epoch}
+        asked = {node: at for node, at in self._asked.get(stream, {}).items() if now < at + AGAIN_S}
+        barren = {node for node, at in asked.items() if now > at + BARREN_S and node not in holding}
+        for node in keepers(stream, self._tables, care_for(stream, self._patterns), self._limits, barren):
             self._gossip.send(node, Keep(stream, KEEP_S))
+            asked.setdefault(node, now)
+        return {node: at for node, at in asked.items() if node not in holding}
 
     @property
     def _tables(self) -> Tables:

@@ -48,6 +48,14 @@ def test_who_is_full_by_the_limits_of_this_mesh_keeps_nothing():
         assert keepers("live/x", tables(*members, held=("a",)), Care(1), limits) == (kept,)
 
 
+def test_who_was_asked_in_vain_is_passed_over():
+    members = [member("a", "ams"), member("b", "ams"), member("c", "fra")]
+    asked = []
+    while left := keepers("live/x", tables(*members), Care(1, ("ams",)), barren=asked):
+        asked += left
+    assert sorted(asked[:2]) == ["a", "b"] and asked[2:] == ["c"]
+
+
 @given(
     st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.sampled_from(["fra", "ams", "ber"])),
     st.integers(0, 9),

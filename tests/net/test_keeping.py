@@ -44,6 +44,26 @@ async def test_when_nobody_wants_a_replica_any_more_it_goes(tmp_path: Path) -> N
         publisher.close()
 
 
+@mock.patch("mesh.net.keeping.AGAIN_S", 1.0)
+@mock.patch("mesh.net.keeping.BARREN_S", 0.3)
+@mock.patch("mesh.net.keeping.ASK_S", 0.1)
+@asynctest
+async def test_who_holds_nothing_although_it_was_asked_is_passed_over_and_asked_again_later(tmp_path: Path) -> None:
+    patterns = '{"live/*" = {replicas = 1}}'
+    async with meshed(tmp_path, "a", "b", stream__patterns=patterns, node__zone="one") as mesh:
+        deaf = await mesh.start("deaf", node__zone="two")
+        await mesh.settled()
+        asked: list[str] = []
+        with mock.patch.object(deaf.streams, "keep", lambda key, seconds: asked.append(key)):
+            publisher = await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
+            await until(lambda: holders(mesh) == {"b"})
+            count = len(asked)
+            assert count, "another zone goes first"
+            await until(lambda: len(asked) > count)
+            assert holders(mesh) == {"b"}
+        publisher.close()
+
+
 @asynctest
 async def test_a_stream_is_preloaded_by_node_or_zone_and_let_go_in_time(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", stream__linger_s="0.2") as mesh:
