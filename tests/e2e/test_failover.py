@@ -29,9 +29,13 @@ def tree(node: Node) -> dict[str, str]:
 
 
 async def shaped(node: Node, **suppliers: str) -> None:
-    """Wait until each of these is fed by that one."""
+    """Wait until each of these is fed by that one, or by one of those."""
     what = f"{suppliers} in the tree"
-    await asyncio.to_thread(wait_until, lambda: suppliers.items() <= tree(node).items(), what)
+    await asyncio.to_thread(wait_until, lambda: fits(tree(node), suppliers), what)
+
+
+def fits(fed: dict[str, str], suppliers: dict[str, str]) -> bool:
+    return all(fed.get(name) in wanted.split() for name, wanted in suppliers.items())
 
 
 async def stall_s(publisher: Publisher, players: list[Player], since: float) -> float:
@@ -69,7 +73,8 @@ async def lose_one_after_the_other(network, publisher, players, nodes, capsys) -
     b.kill()
     await asyncio.sleep(1)
     stalls[KILLED] = await stall_s(publisher, players, began)
-    await shaped(a, c="a", d="c")
+    # Whether d waited until c had found another, or found one itself, is a matter of milliseconds.
+    await shaped(a, c="a", d="c a")
     began = time.perf_counter()
     c.signal(signal.SIGSTOP)
     await asyncio.sleep(1)
