@@ -112,8 +112,8 @@ class Gossip:
             self._wires.close()
             self._state.close()
             raise
-        mesh, dice = self._config.mesh.name, Random(secrets.randbits(64))
-        self._membership = Membership(card, mesh, dice, self._now(), self._load)
+        self._membership = Membership(card, self._config.mesh.name, Random(), self._now(), self._load)
+        self.carry({})
         self._alarm = Alarm(self._membership, self._flush)
         self._running = asyncio.create_task(self._run())
         self._remember()
