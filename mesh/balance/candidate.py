@@ -10,7 +10,7 @@ from mesh.balance.request import Action, Request
 from mesh.balance.ring import rank
 from mesh.balance.room import Rooms
 from mesh.balance.supply import HEARD
-from mesh.balance.term import PLACE, Sight, score, values
+from mesh.balance.term import MOVING, PLACE, Sight, score, values
 from mesh.config import BalanceConfig
 from mesh.config.weight import POLICIES
 from mesh.gossip.member import Load, Member, Status
@@ -52,11 +52,16 @@ def roles(stream: str, tables: Tables) -> dict[str, str]:
     return found
 
 
-def weights(config: BalanceConfig, action: Action) -> dict[str, float]:
-    """What each term counts for. To send a publisher elsewhere must be worth as much as to fetch a stream."""
+def weights(config: BalanceConfig, request: Request) -> dict[str, float]:
+    """What each term counts for.
+
+    To send a publisher elsewhere must be worth as much as to fetch a stream. A session, which is to find the same node
+    again, goes by nothing that moves with every report.
+    """
     weighed = POLICIES[config.policy] or config.weights
-    names = {"stream": "asked"} if action == Action.PUBLISH else {}
-    return {names.get(name, name): weight for name, weight in weighed.items() if weight}
+    names = {"stream": "asked", "players": "streams"} if request.action == Action.PUBLISH else {}
+    passing = MOVING if request.sid else ()
+    return {names.get(name, name): weight for name, weight in weighed.items() if weight and name not in passing}
 
 
 class Judge:
@@ -78,7 +83,7 @@ class Judge:
         self.lost: list[Candidate] = []
         """Some that were passed over, if it is to be explained."""
         self.zone = client_zone(request.zone, tables)
-        self.weights = weights(config, request.action)
+        self.weights = weights(config, request)
         self.roles = roles(request.stream, tables)
         self._placed = [name for name in self.weights if name in PLACE]
         self._request = request
@@ -174,6 +179,7 @@ class Judge:
             cost=self._cost(member.zone),
             rtt_ms=way.rtt_ms,
             loss=way.loss,
+            jitter_ms=way.jitter_ms,
             here=candidate.here,
             role=candidate.role,
             depth=len(replica.path) if replica else 0,

@@ -37,6 +37,8 @@ def lack(load: Load, limits: Limits, last_resort: bool) -> str:
         return "cpu at {load.cpu:.0%}"
     if 0 < load.capacity_bps * limits["bandwidth"] <= load.tx_bps:
         return "sends {load.tx_bps:,} of {load.capacity_bps:,} b/s"
+    if 0 < load.capacity_bps * limits["bandwidth"] <= load.rx_bps:
+        return "receives {load.rx_bps:,} of {load.capacity_bps:,} b/s"
     if 0 < limits["players"] <= load.players:
         return "{load.players} players"
     return ""

@@ -15,7 +15,7 @@ from mesh.balance.request import Action, Request
 from mesh.balance.room import Rooms
 from mesh.balance.shortlist import shortlist
 from mesh.balance.supply import HEARD
-from mesh.balance.term import LOAD, TERMS, score
+from mesh.balance.term import MOVING, TERMS, score
 from mesh.config import BalanceConfig
 from mesh.gossip.member import LeadState, Status
 from mesh.gossip.tables import Tables
@@ -67,7 +67,10 @@ def place(
     able = [candidate for candidate in candidates if not candidate.lost]
     asked = tables.display_name(tables.me)
     if not able:
-        return Refuse(503, (f"no node can take it: {asked} {candidates[0].lost}",), tuple(candidates))
+        mine = f"{asked} {candidates[0].lost}"
+        if other := _elsewhere(request, tables, config, rooms, random, now):
+            return Refuse(503, (mine, f"{other} can take it"), tuple(candidates))
+        return Refuse(503, (f"no node can take it: {mine}",), tuple(candidates))
     best = _choose(able, weighed, config, bool(request.sid))
     # Why each of the others lost takes as long as the choice itself, and nobody reads it.
     shown = candidates if request.explain else candidates[:1]
@@ -76,6 +79,17 @@ def place(
     if best.here:
         return Serve((*reasons, request.tied) if request.tied else reasons, judged)
     return Redirect(best.node, (*reasons, f"{asked} {judged[0].lost}"), judged)
+
+
+def _elsewhere(
+    request: Request, tables: Tables, config: BalanceConfig, rooms: Rooms, random: Random, now: float
+) -> str:
+    """The name of the node that would serve a client who cannot be sent on; "" if there is none."""
+    if not request.tied:
+        return ""
+    free = replace(request, proto="flv", via="", redirect=True)
+    placement = place(free, tables, replace(config, redirect=True), rooms, random, now)
+    return tables.display_name(placement.node) if isinstance(placement, Redirect) else ""
 
 
 def _held(stream: str, tables: Tables) -> bool:
@@ -123,7 +137,7 @@ def _choose(able: Sequence[Candidate], weights: Mapping[str, float], config: Bal
 
 def _two(able: Sequence[Candidate], weights: Mapping[str, float], margin: float) -> Sequence[Candidate]:
     """Two drawn from those that only their load tells apart, and the node that was asked if it is one of those."""
-    lasting = {name: weight for name, weight in weights.items() if name not in LOAD}
+    lasting = {name: weight for name, weight in weights.items() if name not in MOVING}
     scores = [score({name: it.terms[name] for name in lasting}, lasting) for it in able]
     alike = [it for it, its in zip(able, scores, strict=True) if its <= min(scores) + margin]
     drawn = sorted(candidate.draw for candidate in alike)[:2]

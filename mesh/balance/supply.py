@@ -55,6 +55,7 @@ def suppliers(
             cost=cost(member.zone, me.zone, config.cost) / most,
             rtt_ms=way.rtt_ms,
             loss=way.loss,
+            jitter_ms=way.jitter_ms,
             depth=len(replica.path) if replica and member.id != leader else 0,
             children=children[member.id],
         )

@@ -13,6 +13,8 @@ FAR_MS = 400.0
 """A round trip as long as this, or longer, is as far as can be."""
 NEAR_MS = 10.0
 """It counts in steps of this: nobody notices less, and who is a little nearer is not to get everybody."""
+UNSTEADY_MS = 100.0
+"""A jitter as large as this is as bad as can be; it counts in the same steps."""
 MANY = 100
 """Of players and streams, whose number has no end, so many are half of it."""
 DEEP, WIDE = 8, 16
@@ -21,6 +23,8 @@ CROWDED = 0.75
 """From this share on of what its clients may fill, a node has little room: others begin to win over it."""
 STEPS = 4
 """From there until it is full."""
+FINE = 1 << 20
+"""The digits of a draw after this many have nothing to do with those that decide among equals."""
 
 
 class Sight(NamedTuple):
@@ -38,6 +42,7 @@ class Sight(NamedTuple):
     rtt_ms: float = 0.0
     loss: float = 0.0
     """Of messages on the way to it."""
+    jitter_ms: float = 0.0
     here: bool = False
     """Whether it is the node that was asked."""
     role: str = ""
@@ -60,7 +65,7 @@ class Term(NamedTuple):
 
 def _bandwidth(sight: Sight) -> float:
     limit = sight.load.capacity_bps * sight.limits["bandwidth"] * sight.grown
-    return sight.load.tx_bps / limit if limit else 0.0
+    return max(sight.load.tx_bps, sight.load.rx_bps) / limit if limit else 0.0
 
 
 def _players(sight: Sight) -> float:
@@ -77,11 +82,18 @@ def _room(sight: Sight) -> float:
     return ceil(STEPS * (filled - CROWDED) / (1 - CROWDED)) / STEPS
 
 
+def _young(sight: Sight) -> bool:
+    """Whether others go before it this time: where nobody knows how much it can carry, chance makes the ramp."""
+    known = sight.load.capacity_bps or sight.limits["players"]
+    return not known and sight.draw * FINE % 1 >= sight.grown
+
+
 TERMS: Mapping[str, Term] = {
     "zone": Term("is in another zone", lambda sight: sight.away),
     "cost": Term("costs more to reach", lambda sight: sight.cost),
     "rtt": Term("is farther away", lambda sight: min(sight.rtt_ms, FAR_MS) // NEAR_MS * NEAR_MS / FAR_MS),
     "room": Term("has less room left", _room),
+    "young": Term("has only just started", _young),
     "stream": Term("does not have the stream", lambda sight: not sight.role),
     "asked": Term("is not the node that was asked", lambda sight: not sight.here),
     "bandwidth": Term("has less bandwidth left", _bandwidth),
@@ -91,13 +103,14 @@ TERMS: Mapping[str, Term] = {
     "memory": Term("has less memory left", lambda sight: sight.load.mem),
     "streams": Term("has more streams", lambda sight: sight.load.streams / (sight.load.streams + MANY)),
     "loss": Term("has a lossier way", lambda sight: sight.loss),
+    "jitter": Term("has a less steady way", lambda sight: sight.jitter_ms // NEAR_MS * NEAR_MS / UNSTEADY_MS),
     "depth": Term("is more hops away from the leader", lambda sight: sight.depth / DEEP),
     "children": Term("feeds more nodes", lambda sight: sight.children / (sight.children + WIDE)),
     "draw": Term("loses the draw", lambda sight: sight.draw),
 }
 PLACE = frozenset({"zone", "cost", "rtt"})
 """The terms that are much the same for all nodes of a zone."""
-LOAD = frozenset({"bandwidth", "cpu", "lag", "players", "memory", "streams"})
+MOVING = frozenset({"bandwidth", "cpu", "lag", "players", "memory", "streams", "loss", "jitter"})
 """The terms that move with every report. The others say what kind of choice a node is."""
 
 

@@ -11,13 +11,15 @@ WEIGHTS: Mapping[str, float] = {
     "rtt": 30.0,
     "stream": 10.0,
     "room": 10.0,
+    "young": 5.0,
+    "loss": 5.0,
+    "jitter": 5.0,
     "bandwidth": 1.0,
     "cpu": 1.0,
     "lag": 1.0,
     "players": 0.5,
     "memory": 0.2,
     "streams": 0.0,
-    "loss": 0.0,
     "depth": 0.0,
     "draw": 0.0,
 }
@@ -28,6 +30,7 @@ SUPPLY: Mapping[str, float] = {
     "room": 20.0,
     "rtt": 20.0,
     "loss": 20.0,
+    "jitter": 5.0,
     "depth": 8.0,
     "children": 4.0,
     "bandwidth": 1.0,
@@ -36,14 +39,14 @@ SUPPLY: Mapping[str, float] = {
 
 POLICIES: Mapping[str, Mapping[str, float]] = {
     "weighted": {},
-    "cpuload": {"cpu": 1},
-    "bandwidth": {"bandwidth": 1},
-    "players": {"players": 1},
-    "streams": {"streams": 1},
-    "region": {"zone": 1},
-    "rtt": {"rtt": 1},
-    "cost": {"cost": 1},
-    "random": {"draw": 1},
+    "cpuload": {"cpu": 10},
+    "bandwidth": {"bandwidth": 10},
+    "players": {"players": 10},
+    "streams": {"streams": 10},
+    "region": {"zone": 10},
+    "rtt": {"rtt": 10},
+    "cost": {"cost": 10},
+    "random": {"draw": 10},
 }
 """What alone each policy weighs; `weighted` weighs as `balance.weights` says."""
 ALIASES = {

@@ -39,7 +39,7 @@ class Load:
     rx_bps: int = 0
     tx_bps: int = 0
     capacity_bps: int = 0
-    """What it can send at most; 0 if it does not know."""
+    """What it can send at most, and receive; 0 if it does not know."""
     players: int = 0
     streams: int = 0
     loop_lag_ms: float = 0.0

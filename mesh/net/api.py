@@ -112,7 +112,7 @@ class Api:
         shown = self._route(wish, placement, asked_host(request))
         if wish.explain and placement.candidates:
             candidates = tuple(map(self._candidate, placement.candidates))
-            weights, others = self._balance.weights(wish.action), len(self._tables.members) - len(candidates)
+            weights, others = self._balance.weights(wish), len(self._tables.members) - len(candidates)
             shown = replace(shown, weights=weights, candidates=candidates, others=others)
         return _json(shown)
 

@@ -17,6 +17,8 @@ from mesh.net.geoip import Places
 from mesh.net.gossip import Gossip
 
 REFUSALS: dict[int, type[StreamError]] = {404: StreamNotFound, 409: StreamTaken, 503: NoRoom}
+LEAVING = "is draining"
+"""The reason for which clients are sent on whom a node serves already."""
 CAUSES = {StreamNotFound: "not found", StreamTaken: "taken", NoRoom: "no room", NotAllowed: "not allowed"}
 
 
@@ -43,9 +45,9 @@ class Balance:
         """Where a client would go, and why."""
         return place(request, self._gossip.tables, self._config, self._rooms, self._random, _now())
 
-    def weights(self, action: Action) -> dict[str, float]:
-        """What the terms of a score count for."""
-        return weights(self._config, action)
+    def weights(self, request: Request) -> dict[str, float]:
+        """What the terms of a client's scores count for."""
+        return weights(self._config, request)
 
     def send(self, request: Request) -> Redirect | None:
         """Where a client goes now; None if it is served here. Raises `StreamError` if nobody can serve it."""
@@ -57,8 +59,7 @@ class Balance:
             # Without the figures after the colon there are few reasons.
             cause = redirect.candidates[0].lost.partition(":")[0]
             self.redirects[request.proto, cause] += 1
-        if request.action == Action.PLAY:
-            self._set_off(request.stream, redirect.node if redirect else self._gossip.id)
+        self._set_off(request, redirect.node if redirect else self._gossip.id)
         return redirect
 
     def onward(self, request: Request) -> Redirect | None:
@@ -68,7 +69,8 @@ class Balance:
         placement = self.place(request) if leaving else None
         if not isinstance(placement, Redirect):
             return None
-        self._set_off(request.stream, placement.node)
+        self.redirects[request.proto, LEAVING] += 1
+        self._set_off(request, placement.node)
         return placement
 
     def successor(self, stream: str, zone: str) -> str:
@@ -87,11 +89,16 @@ class Balance:
             self.refusals[proto, CAUSES.get(type(error), "bad request")] += 1
             raise
 
-    def _set_off(self, stream: str, node: str) -> None:
-        """Count a player towards the load of its node until that node does so itself."""
-        tables = self._gossip.tables
-        lead = tables.leader(stream)
-        self._rooms.inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
+    def _set_off(self, request: Request, node: str) -> None:
+        """Count a client towards the load of its node until that node does so itself."""
+        tables, inflight = self._gossip.tables, self._rooms.inflight
+        if request.action == Action.PUBLISH:
+            # What he will send nobody knows: as much, perhaps, as the streams send that are here.
+            load = tables.members[tables.me].load
+            inflight.bring(tables.members[node], load.rx_bps // max(1, load.streams), _now())
+        else:
+            lead = tables.leader(request.stream)
+            inflight.send(tables.members[node], lead.kbps * 1000 if lead else 0, _now())
 
 
 def _now() -> float:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from mesh.balance.candidate import roles, weights
 from mesh.balance.policy import Action
+from mesh.balance.term import MOVING
 from mesh.config import BalanceConfig
 from mesh.config.weight import POLICIES, WEIGHTS
 from mesh.gossip.member import Link, Load, Status
@@ -23,21 +24,31 @@ def test_roles_are_those_of_all_who_say_that_they_have_the_stream():
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_policy_weighs_what_it_is_named_after(policy):
-    weighed = weights(BalanceConfig(policy=policy), Action.PLAY)
+    weighed = weights(BalanceConfig(policy=policy), ASK)
     assert weighed == (POLICIES[policy] or {name: weight for name, weight in WEIGHTS.items() if weight})
 
 
 def test_an_operators_weights_go_before_the_defaults():
-    weighed = weights(BalanceConfig(weights={"zone": 3.0, "rtt": 0.0}), Action.PLAY)
+    weighed = weights(BalanceConfig(weights={"zone": 3.0, "rtt": 0.0}), ASK)
     assert weighed["zone"] == 3
     assert "rtt" not in weighed
     assert weighed["cost"] == WEIGHTS["cost"]
 
 
 def test_a_publisher_is_not_drawn_to_who_has_the_stream_but_stays_where_he_came():
-    weighed = weights(CONFIG, Action.PUBLISH)
+    weighed = weights(CONFIG, replace(ASK, action=Action.PUBLISH))
     assert "stream" not in weighed
     assert weighed["asked"] == WEIGHTS["stream"]
+
+
+def test_a_publisher_counts_as_a_stream_and_not_as_a_player():
+    weighed = weights(CONFIG, replace(ASK, action=Action.PUBLISH))
+    assert "players" not in weighed and weighed["streams"] == WEIGHTS["players"]
+
+
+def test_a_session_goes_by_nothing_that_moves_with_every_report():
+    weighed = weights(CONFIG, replace(ASK, sid="s"))
+    assert weighed == {name: weight for name, weight in weights(CONFIG, ASK).items() if name not in MOVING}
 
 
 def used(now, born):

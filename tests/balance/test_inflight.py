@@ -26,6 +26,17 @@ def test_what_was_sent_counts_before_it_is_reported():
     assert (load.players, load.tx_bps) == (12, 2000)
 
 
+def test_publishers_count_as_streams_and_by_what_they_send():
+    inflight = sent(0.0)
+    for _ in range(2):
+        inflight.bring(B, 700, 0.0)
+    load = inflight.load(B, 0.1)
+    assert (load.players, load.tx_bps, load.streams, load.rx_bps) == (11, 1500, 2, 1400)
+    load = inflight.load(replace(B, load=replace(B.load, streams=1)), 0.2)
+    assert (load.players, load.streams, load.rx_bps) == (11, 2, 700)
+    assert inflight.load(B, EXPIRES_S) is B.load
+
+
 def test_nothing_is_added_to_whom_nothing_was_sent():
     assert InFlight().load(B, 0.0) is B.load
 

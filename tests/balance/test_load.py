@@ -18,6 +18,7 @@ CASES = [
     (Load(tx_bps=899, capacity_bps=1000), ""),
     (Load(tx_bps=900, capacity_bps=1000), "sends 900 of 1,000 b/s"),
     (Load(tx_bps=10**12), ""),
+    (Load(rx_bps=900, capacity_bps=1000), "receives 900 of 1,000 b/s"),
     (Load(ill="out of file descriptors", mem=0.99), "out of file descriptors"),
     (Load(tx_bps=2000, capacity_bps=1000, mem=0.99), "memory at 99%"),
     (Load(players=10**6), ""),

@@ -36,8 +36,8 @@ def tables(*members, entries=(), me="a"):
 CONFIG = BalanceConfig(ramp_s=0)
 
 
-def place(request, tables):
-    return policy.place(request, tables, CONFIG, Rooms(), random.Random(1), 0.0)
+def place(request, tables, config=CONFIG):
+    return policy.place(request, tables, config, Rooms(), random.Random(1), 0.0)
 
 
 def ask(tables, **request):
@@ -276,6 +276,50 @@ def test_reasons_say_who_takes_it_and_why_not_the_node_that_was_asked():
     assert ask(tables(member("a", load=FULL)), action=Action.PUBLISH).reasons == (
         "no node can take it: a is full: memory at 99%",
     )
+
+
+@pytest.mark.parametrize("tied", [{"proto": "rtmp"}, {"redirect": False}, {"via": "c"}])
+def test_who_cannot_be_sent_on_and_is_refused_hears_who_would_take_him(tied):
+    placement = ask(tables(member("a", load=FULL), B), action=Action.PUBLISH, **tied)
+    assert placement.reasons == ("a is full: memory at 99%", "b can take it")
+
+
+def test_where_nobody_is_ever_sent_on_whoever_is_refused_still_hears_who_would_take_him():
+    placement = place(
+        Request("live/x", Action.PUBLISH), tables(member("a", load=FULL), B), replace(CONFIG, redirect=False)
+    )
+    assert placement.reasons == ("a is full: memory at 99%", "b can take it")
+
+
+# What differs by little between "a", which is asked, and "b", which is better.
+NEAR = {
+    "cpuload": (Load(cpu=0.13), Load(cpu=0.1)),
+    "bandwidth": (Load(tx_bps=13, capacity_bps=100), Load(tx_bps=10, capacity_bps=100)),
+    "players": (Load(players=3), Load()),
+    "streams": (Load(streams=3), Load()),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_a_policy_tells_nodes_apart_that_differ_by_little(name):
+    worse, better = NEAR[name]
+    table = tables(member("a", load=worse), member("b", load=better), entries=[replica("a"), lead("b")])
+    assert getattr(place(Request("live/x"), table, replace(CONFIG, policy=name)), "node", "a") == "b"
+
+
+def test_the_policy_rtt_tells_nodes_apart_that_are_ten_milliseconds_apart():
+    links = {name: Link(rtt_ms, 0) for name, rtt_ms in (("b", 25), ("c", 12), ("d", 31))}
+    members = [member("a", load=FULL, links=links), B, C, member("d")]
+    placement = place(Request("live/x"), tables(*members, entries=[lead("b")]), replace(CONFIG, policy="rtt"))
+    assert getattr(placement, "node", "") == "c"
+
+
+def test_the_policy_random_is_fair_to_all():
+    config, chance = replace(CONFIG, policy="random"), random.Random(1)
+    table = tables(*map(member, "abcd"), entries=[lead("b")])
+    placed = [policy.place(Request("live/x"), table, config, Rooms(), chance, 0.0) for _ in range(800)]
+    nodes = [getattr(placement, "node", "a") for placement in placed]
+    assert all(150 < nodes.count(node) < 250 for node in "abcd")
 
 
 # How "a" is, how "b" is, what is asked of "a", and who takes it.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.balance.term import LOAD, PLACE, TERMS, Sight, score, values
+from mesh.balance.term import MOVING, PLACE, TERMS, Sight, score, values
 from mesh.config.weight import LIMITS, SUPPLY, WEIGHTS
 from mesh.gossip.member import Load
 from tests.balance.fleet import LOADS
@@ -35,6 +35,13 @@ CASES = [
     ("memory", IDLE._replace(load=Load(mem=0.3)), 0.3),
     ("lag", IDLE._replace(load=Load(loop_lag_ms=250)), 0.5),
     ("streams", IDLE._replace(load=Load(streams=300)), 0.75),
+    ("bandwidth", IDLE._replace(load=Load(rx_bps=90, capacity_bps=1000)), 0.1),
+    ("young", IDLE, 0),
+    ("young", IDLE._replace(grown=0.0), 1),
+    ("young", IDLE._replace(grown=0.0, load=Load(capacity_bps=1)), 0),
+    ("young", IDLE._replace(grown=0.0, limits={**LIMITS, "players": 400}), 0),
+    ("jitter", IDLE._replace(jitter_ms=9), 0),
+    ("jitter", IDLE._replace(jitter_ms=25), 0.2),
     ("loss", IDLE._replace(loss=0.1), 0.1),
     ("depth", IDLE._replace(depth=2), 0.25),
     ("children", IDLE._replace(children=16), 0.5),
@@ -50,7 +57,7 @@ def test_terms(name, sight, value):
 def test_every_term_has_a_case_and_its_weight():
     assert {case[0] for case in CASES} == TERMS.keys()
     assert TERMS.keys() == WEIGHTS.keys() | SUPPLY.keys() | {"asked"}
-    assert TERMS.keys() >= PLACE | LOAD
+    assert TERMS.keys() >= PLACE | MOVING
 
 
 @given(LOADS, st.floats(0.05, 1))

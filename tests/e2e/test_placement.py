@@ -127,15 +127,39 @@ async def test_everyone_is_placed_as_explain_says_until_the_mesh_is_full_and_say
 
 
 @asynctest
-async def test_ffmpeg_and_the_load_tool_play_in_their_zone(zones: list[Node]):
-    east, _, south = zones
+async def test_ffmpeg_and_the_load_tool_play_where_explain_says_also_when_their_zone_is_full(zones: list[Node]):
+    east, west, south = zones
     card = (Tag(*tag) for tag in testcard.tags(320, 180, kbps=300))
     async with publishing(f"{south.rtmp}/live/card", card):
         url = f"{east.http}/live/card.flv?zone=west&wait=5"
-        null = ("-t", "1", "-c", "copy", "-f", "null", "-")
-        assert await run("ffmpeg", "-v", "error", "-i", url, *null) == (0, "")
-        assert (await play(url, "-n", "3", "--seconds", "1"))["redirects"] == 3
-        assert [node.name for node in zones if "plays live/card" in node.log] == ["west"]
+
+        def candidates(asked: Node = east) -> dict[str, Any]:
+            route = asked.json("/api/v1/route?stream=live/card&zone=west&explain=1")
+            return {candidate["node"]: candidate for candidate in route["candidates"]}
+
+        def explained() -> dict[str, str]:
+            """Why each node is not chosen; nothing for the one that is."""
+            return {node: candidate["lost"] for node, candidate in candidates().items()}
+
+        async def ffmpeg_plays() -> list[str]:
+            """Who serves it."""
+            before = {node.name: node.log.count("plays live/card") for node in zones}
+            assert await run("ffmpeg", "-v", "error", "-i", url, "-t", "1", "-c", "copy", "-f", "null", "-") == (0, "")
+            return [node.name for node in zones if node.log.count("plays live/card") > before[node.name]]
+
+        await eventually(lambda: all(node.stream("live/card") for node in zones), "all know the stream")
+        assert explained()["west"] == ""
+        assert await ffmpeg_plays() == ["west"]
+        for node in east, west:
+            await eventually(
+                lambda node=node: not candidates(node)["west"]["terms"]["players"], "it is known to have left"
+            )
+        filling = asyncio.create_task(play(url, "-n", f"{MOST}", "--seconds", "6"))
+        await eventually(lambda: load(east, west, "players") == MOST, "the load tool has filled its zone")
+        assert explained() == {"west": f"is full: {MOST} players", "south": "", "east": "does not have the stream"}
+        assert await ffmpeg_plays() == ["south"]
+        assert (await filling)["redirects"] == MOST
+        assert west.log.count("plays live/card") == 1 + MOST
 
 
 @asynctest

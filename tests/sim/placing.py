@@ -4,6 +4,7 @@ import gc
 import statistics
 from collections.abc import Callable
 from itertools import product
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -28,7 +29,7 @@ COLUMNS: dict[str, Callable[[Crowd], str]] = {
     "times": lambda crowd: f"{rtt(crowd):.2f}",
     "cost": lambda crowd: f"{mean(crowd, lambda it: it.cost):.3f}",
     "times ": lambda crowd: f"{cost(crowd):.2f}",
-    "lingers": lambda crowd: f"{mean(crowd, lambda it: it.lingering / it.cost):.0%}",
+    "lingers": lambda crowd: f"{mean(crowd, lambda it: it.lingering / it.cost if it.cost else 0.0):.0%}",
     "copies": lambda crowd: f"{mean(crowd, lambda it: it.copies):.0f}",
     "depth": lambda crowd: f"{mean(crowd, lambda it: it.depth):.1f} ({max(it.deepest for it in crowd.outcomes)})",
     "sent on": lambda crowd: f"{crowd.redirected / crowd.joined:.0%}",
@@ -92,12 +93,17 @@ def mean(crowd: Crowd, figure: Callable[[Outcome], float]) -> float:
 
 def rtt(crowd: Crowd) -> float:
     """How many times the least mean round trip."""
-    return mean(crowd, lambda it: it.rtt_ms / it.least_rtt_ms)
+    return mean(crowd, lambda it: times(it.rtt_ms, it.least_rtt_ms))
 
 
 def cost(crowd: Crowd) -> float:
     """How many times the least cost."""
-    return mean(crowd, lambda it: it.cost / it.least_cost)
+    return mean(crowd, lambda it: times(it.cost, it.least_cost))
+
+
+def times(seen: float, least: float) -> float:
+    """How many times the least; where nothing would do, as in a single zone, nothing is once that."""
+    return seen / least if least else 1.0 if not seen else inf
 
 
 def drawn(crowds: dict[str, Crowd]) -> str:

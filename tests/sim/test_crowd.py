@@ -58,9 +58,10 @@ def test_the_least_tree_goes_through_whoever_is_near():
     assert least_tree("a", "a", lambda one, other: 1.0) == 0
 
 
-def test_the_command_prints_a_row_for_each_way_and_draws_them(tmp_path):
+@pytest.mark.parametrize("zones", ["1", "2"])
+def test_the_command_prints_a_row_for_each_way_and_draws_them(tmp_path, zones):
     plot = tmp_path / "plot.svg"
-    asked = ["place", "-n", "4", "--zones", "2", "--players", "60", "--streams", "20", "--plot", str(plot)]
+    asked = ["place", "-n", "4", "--zones", zones, "--players", "60", "--streams", "20", "--plot", str(plot)]
     result = CliRunner().invoke(sim, asked)
     assert result.exit_code == 0, result.output
     assert all(way in result.output for way in WAYS)

@@ -94,7 +94,7 @@ def test_explained_is_every_node_with_all_that_counts_and_why_it_lost(tables, re
     placement = place(replace(request, explain=True), tables, config)
     if isinstance(placement, Refuse) and placement.status != 503:
         return
-    weighed = weights(config, request.action)
+    weighed = weights(config, request)
     assert {candidate.node for candidate in placement.candidates} == tables.members.keys()
     assert all(candidate.terms.keys() == weighed.keys() for candidate in placement.candidates)
     chosen = [candidate.node for candidate in placement.candidates if not candidate.lost]
@@ -162,6 +162,38 @@ def test_a_young_node_is_filled_by_a_ramp():
         seen.append(tables.members[young.id].load.tx_bps)
     assert all(load <= 100 + capacity * (now + 1) / 60 for now, load in enumerate(seen))
     assert seen[-1] > 300
+
+
+def test_a_young_node_is_filled_by_a_ramp_also_where_nobody_knows_how_much_it_can_carry():
+    config, busy = BalanceConfig(ramp_s=60), Load(cpu=0.5, players=50)
+    old, young = [node(number, load=busy, born=-1000.0) for number in range(1, 5)], node(9, born=0.0)
+    members = [node(0, load=FULL, born=-1000.0), *old, young]
+    tables = Tables(members[0].id, members, [lead(old[0]), *(replica(it, old[0]) for it in [*old[1:], young])])
+
+    def share(now):
+        """Of those whom the young node gets, at this age of it."""
+        placed = [place(ASK, tables, config, seed=seed, now=now).node for seed in range(200)]
+        return placed.count(young.id) / len(placed)
+
+    assert share(3.0) < 0.15
+    assert 0.35 < share(30.0) < 0.65
+    assert share(61.0) == 1
+
+
+@given(st.integers(0, 1 << 32))
+def test_a_session_finds_the_same_node_whatever_the_loads_are(seed):
+    dice = random.Random(seed)
+    names = ["cpu", "mem", "loop_lag_ms"]
+
+    def reported(number):
+        return node(number, load=Load(**{name: dice.random() * 0.9 for name in names}, players=dice.randrange(200)))
+
+    taken = []
+    for _ in range(2):
+        members = [reported(number) for number in range(8)]
+        tables = Tables(members[0].id, members, [lead(members[0]), *(replica(it, members[0]) for it in members[1:])])
+        taken.append([taker(place(request, tables), tables) for request in SESSIONS[:20]])
+    assert taken[0] == taken[1]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
