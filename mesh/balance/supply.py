@@ -22,7 +22,7 @@ from mesh.gossip.tables import Tables
 HEARD = frozenset({Status.JOINING, Status.ALIVE, Status.DRAINING})
 """A node in one of these can be fetched from, and still has the publisher it speaks of. In any other state it may have
 lost him, and then he is not to be refused by his own ghost."""
-ENOUGH = 16
+ENOUGH = 12
 """Holders to choose among, of however many: the leader, then those of the own zone."""
 STAY = 1.0
 """By how much a score must be better than the supplier's that one has: about a hop."""
