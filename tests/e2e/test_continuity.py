@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -98,6 +99,10 @@ FAULTS: list[tuple[Fault, str, int]] = [
     *((fault, "a", copies) for fault in LEADER_LOST for copies in (1, 2)),
 ]
 """What happens, whose players do not count, and to how many nodes the stream is published."""
+WAITS_S = {source_killed: 0.5, source_stopped: 2.0, source_drained: 0.5, link_cut: 2.0, link_reset: 2.0, link_held: 2.0}
+"""For how long somebody may stand still where nobody may lose a frame; no other fault promises anything."""
+WAIT_FOR_STANDBY_S = 1.0
+"""The same where another publisher is there."""
 
 
 def fed(node: Node) -> dict[str, str]:
@@ -111,7 +116,24 @@ async def until(holds: Callable[[], object], what: str) -> None:
 
 
 Start = Callable[[RoamingPlayer], Awaitable[None]]
-Judge = Callable[[list[RoamingPlayer], list[Tag], float], str]
+
+
+class Cost(NamedTuple):
+    """What a fault cost whoever it cost the most."""
+
+    lost: int
+    stall_s: float
+    step_ms: int
+    """The longest between the timestamps of two frames."""
+    disconnects: int
+    """Of all players."""
+
+    def __str__(self) -> str:
+        lost, stall_s, step_ms, disconnects = self
+        return f"lost {lost}, stall {stall_s:.2f} s, longest step {step_ms} ms, {disconnects} disconnected"
+
+
+Judge = Callable[[list[RoamingPlayer], list[Tag], float], Cost]
 
 
 async def shaped(scene: Scene, players: dict[str, RoamingPlayer], start: Start) -> None:
@@ -135,21 +157,29 @@ async def played_on(players: Iterable[RoamingPlayer]) -> None:
 @asynctest(400)
 async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fault, spared, copies):
     frames = list(synthetic.stream(LASTS_S))
-    row = await trial(tmp_path, SHAPES[shape], fault, spared, copies, frames, verdict)
+    cost = await trial(tmp_path, SHAPES[shape], fault, spared, copies, frames, verdict)
     with capsys.disabled():
-        print(f"\n{fault.__name__.replace('_', ' ')}, {shape}, {copies}: {row}")
+        print(f"\n{fault.__name__.replace('_', ' ')}, {shape}, {copies}: {cost}")
+    assert_bounded(cost, WAIT_FOR_STANDBY_S if copies > 1 else WAITS_S.get(fault))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @asynctest(400)
 async def test_a_still_picture_and_silence_go_on_as_they_were(tmp_path: Path, capsys, shape):
     frames = list(synthetic.still(synthetic.stream(LASTS_S)))
-    row = await trial(tmp_path, SHAPES[shape], leader_killed, "a", 2, frames, verdict_by_time)
+    cost = await trial(tmp_path, SHAPES[shape], leader_killed, "a", 2, frames, verdict_by_time)
     with capsys.disabled():
-        print(f"\nleader killed, {shape}, 2, a still picture and silence: {row}")
+        print(f"\nleader killed, {shape}, 2, a still picture and silence: {cost}")
+    assert_bounded(cost, WAIT_FOR_STANDBY_S)
 
 
-def verdict_by_time(players: list[RoamingPlayer], sent: list[Tag], since: float) -> str:
+def assert_bounded(cost: Cost, wait_s: float | None) -> None:
+    """No frame is lost, nobody stands still for longer, and nobody is disconnected, where that is promised."""
+    if wait_s is not None:
+        assert (cost.lost, cost.disconnects) == (0, 0) and cost.stall_s <= wait_s, cost
+
+
+def verdict_by_time(players: list[RoamingPlayer], sent: list[Tag], since: float) -> Cost:
     """The same where payloads repeat: no two frames are alike if their times are taken for a part of them."""
     for session in (session for player in players for session in player.sessions):
         session.arrivals = [arrival._replace(tag=stamped(arrival.tag)) for arrival in session.arrivals]
@@ -162,8 +192,8 @@ def stamped(tag: Tag) -> Tag:
 
 async def trial(
     directory: Path, shape: dict[str, str], fault: Fault, spared: str, copies: int, frames: list[Tag], judge: Judge
-) -> str:
-    """Let it happen; what is to be said of the players that count, all of what was sent, and since when."""
+) -> Cost:
+    """Let it happen; what that cost the players that count, by all of what was sent, and since when."""
     # Nobody looks for a shorter way than the one that the shape gives him.
     settings = {"stream__standby": "true", "stream__hold_s": "10", "balance__supply": "{depth = 0, children = 0}"}
     async with AsyncExitStack() as stack:
@@ -192,21 +222,22 @@ async def trial(
         before = max(player.arrivals[-1].at for player in counted)
         await asyncio.to_thread(fault, scene)
         await played_on(counted)
-        row = judge(counted, sent_by(publishers, frames), before)
+        cost = judge(counted, sent_by(publishers, frames), before)
         network.heal()
         for node in nodes:
             node.signal(signal.SIGCONT)
-    return row
+    return cost
 
 
-def verdict(players: list[RoamingPlayer], sent: list[Tag], since: float) -> str:
+def verdict(players: list[RoamingPlayer], sent: list[Tag], since: float) -> Cost:
     """What the players saw of it, and that nothing came twice, in disorder or unsent."""
     reports = [report for player in players for report in player.reports(sent)]
     for report in reports:
         assert not (report.doubled or report.disordered or report.unknown), report
         assert report.longest_step_ms >= 0, report
-    lost = max(len(report.lost) for report in reports)
-    stall = max(player.longest_stall_s(since - 1) for player in players)
-    step = max(report.longest_step_ms for report in reports)
-    ended = sum(player.disconnects for player in players)
-    return f"lost {lost}, stall {stall:.2f} s, longest step {step} ms, {ended} disconnected"
+    return Cost(
+        lost=max(len(report.lost) for report in reports),
+        stall_s=max(player.longest_stall_s(since - 1) for player in players),
+        step_ms=max(report.longest_step_ms for report in reports),
+        disconnects=sum(player.disconnects for player in players),
+    )
