@@ -74,6 +74,10 @@ def publisher_returned(scene: Scene) -> None:
     scene.network.reset(HERE, "a")  # to the same node, or the next if that is not ready for it
 
 
+def publisher_silent(scene: Scene) -> None:
+    scene.network.shape(HERE, "a", held=True)
+
+
 def leader_killed(scene: Scene) -> None:
     scene.nodes["a"].kill()
 
@@ -97,9 +101,18 @@ FAULTS: list[tuple[Fault, str, int]] = [
     *((fault, "b", 1) for fault in (source_killed, source_stopped, source_drained)),
     *((fault, "", 1) for fault in (link_cut, link_reset, link_held, link_thin, publisher_returned)),
     *((fault, "a", copies) for fault in LEADER_LOST for copies in (1, 2)),
+    (publisher_silent, "a", 2),
 ]
 """What happens, whose players do not count, and to how many nodes the stream is published."""
-WAITS_S = {source_killed: 0.5, source_stopped: 2.0, source_drained: 0.5, link_cut: 2.0, link_reset: 2.0, link_held: 2.0}
+WAITS_S = {
+    source_killed: 0.5,
+    source_stopped: 2.0,
+    source_drained: 0.5,
+    link_cut: 2.0,
+    link_reset: 2.0,
+    link_held: 2.0,
+    publisher_silent: 6.0,  # for `stream.silence_s` he may come back
+}
 """For how long somebody may stand still where nobody may lose a frame; no other fault promises anything."""
 WAIT_FOR_STANDBY_S = 1.0
 """The same where another publisher is there."""
@@ -160,7 +173,7 @@ async def test_what_a_fault_costs_each_player(tmp_path: Path, capsys, shape, fau
     cost = await trial(tmp_path, SHAPES[shape], fault, spared, copies, frames, verdict)
     with capsys.disabled():
         print(f"\n{fault.__name__.replace('_', ' ')}, {shape}, {copies}: {cost}")
-    assert_bounded(cost, WAIT_FOR_STANDBY_S if copies > 1 else WAITS_S.get(fault))
+    assert_bounded(cost, WAITS_S.get(fault, WAIT_FOR_STANDBY_S if copies > 1 else None))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
