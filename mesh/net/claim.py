@@ -3,11 +3,12 @@
 A claim is told to all and then held for as long as the others need to hear of it and to object. Who has begun already
 wins. Who comes gives way to who waits: a standby goes on with the next frame, a newcomer at a keyframe of his own. Of
 two alike, before any offset exists, the one that was heard of before the other began wins, and else the higher node id.
-Meanwhile those who hold the stream are asked where it ends, because that is where the next epoch begins.
+Meanwhile those who hold the stream are asked where it ends, because that is where the next epoch begins. What this
+node lacks before that it fetches first: once it has begun, all others follow it, and nobody would get that any more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from mesh.errors import StreamTaken
@@ -38,9 +39,13 @@ def goes_before(theirs: Lead, mine: Lead, known: bool) -> bool:
 class Claims:
     """The claims of this node."""
 
-    def __init__(self, gossip: Gossip, ends: Ends) -> None:
+    def __init__(
+        self, gossip: Gossip, ends: Ends, catch_up: Callable[[str, Mapping[str, End]], Awaitable[None]]
+    ) -> None:
+        """`catch_up` gets what other logs of a stream have more, given where they end, by node."""
         self._gossip = gossip
         self._ends = ends
+        self._catch_up = catch_up
         self._open: set[str] = set()
 
     @asynccontextmanager
@@ -62,6 +67,7 @@ class Claims:
                 # Its publisher may have gone with his node just now.
                 await asyncio.sleep(FLOWS_S)
                 ends = await self._ends.ask(key)
+            await self._catch_up(key, ends)
             self._give_way(claim, over, known=False, flows=_flow(ends))
             yield ends
         except BaseException:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from random import uniform
 
@@ -14,6 +14,7 @@ from mesh.net.gossip import Gossip
 from mesh.net.relay import Relay
 from mesh.relay.message import Reason
 from mesh.relay.state import State
+from mesh.stream.end import End
 from mesh.stream.log import StreamLog
 
 log = logging.getLogger("mesh.stream")
@@ -24,6 +25,8 @@ BETTER_S = 5.0, 10.0
 """For how long another supplier has to be the best to be adopted, drawn from here so that not all move at once."""
 EMPTY_S = 2.0
 """For how long a node that got nothing yet says that it has the stream: perhaps no media can reach it."""
+CATCH_UP_S, STEP_S = 0.3, 0.01
+"""How long the end of the log may take to come from another node, and how often that is looked for."""
 SHUN_S = 30.0
 """For how long a supplier that was left, for whatever reason, is not adopted as a better one."""
 
@@ -66,10 +69,8 @@ class Replication:
         through = {replica.node: replica.path for replica in self._tables.replicas(self.key)}
         # Who is fed through it has lost it too, or turns out to be ahead.
         found = [n for n in self._relay.suppliers(self.key, {besides}) if besides not in through.get(n, ())]
-        if found and self._fetch:
-            self._fetch.switch(found[0])
-        elif found:
-            self._fetch = self._relay.fetch(self.key, found[0], self._log, self._fetched)
+        if found:
+            self._from(found[0])
         return bool(found)
 
     def led(self, lead: Lead) -> None:
@@ -78,6 +79,16 @@ class Replication:
             self.follow()
         elif lead.node not in (*self._fetch.path, self._fetch.supplier):
             self._fetch.switch(lead.node)
+
+    async def catch_up(self, ends: Mapping[str, End]) -> None:
+        """Get what the log that ends farthest has more, if that takes a moment only."""
+        node = max(ends, key=lambda node: ends[node].reach, default="")
+        if node and self._lacks(ends[node]):
+            self._from(node)
+            for _ in range(round(CATCH_UP_S / STEP_S)):
+                await asyncio.sleep(STEP_S)
+                if not self._lacks(ends[node]):
+                    break
 
     def stop(self) -> None:
         """Fetch it no more."""
@@ -112,6 +123,16 @@ class Replication:
     @property
     def _tables(self) -> Tables:
         return self._gossip.tables
+
+    def _from(self, node: str) -> None:
+        if self._fetch:
+            self._fetch.switch(node)
+        else:
+            self._fetch = self._relay.fetch(self.key, node, self._log, self._fetched)
+
+    def _lacks(self, end: End) -> bool:
+        """Whether this node's log ends before that."""
+        return self._log.end(0).reach < end.reach
 
     def _improve(self, fetch: Fetch) -> None:
         """Adopt a better supplier, one that is not better just for a moment; at once if this one is about to leave."""

@@ -133,6 +133,12 @@ class Stream:
         """Have a publisher wait until he is needed. Raises `StreamTaken` if one publishes here already."""
         return self._leadership.stand_by(close)
 
+    async def catch_up(self, ends: Mapping[str, End]) -> None:
+        """Get what others have more of it; an aligned standby has that himself."""
+        standby = self._leadership.standby
+        if standby is None or standby.alignment.shift is None:
+            await self._replication.catch_up(ends)
+
     async def take_over(self) -> None:
         """Let the publisher who waits here lead it. Raises `StreamError`."""
         await self._leadership.take_over(asked=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -59,7 +59,8 @@ class Streams:
 
     def join(self, gossip: Gossip, relay: Relay) -> None:
         """Meet the mesh; before this no stream can be had."""
-        self._gossip, self._relay, self._claims = gossip, relay, Claims(gossip, Ends(gossip, self._end, self._concede))
+        self._gossip, self._relay = gossip, relay
+        self._claims = Claims(gossip, Ends(gossip, self._end, self._concede), self._catch_up)
         self.balance = Balance(self._config.balance, gossip, self._places)
         gossip.watch(self._heard)
 
@@ -222,6 +223,11 @@ class Streams:
         """Where this node's log of a stream ends."""
         stream = self._streams.get(key)
         return stream.end if stream else None
+
+    async def _catch_up(self, key: str, ends: Mapping[str, End]) -> None:
+        """This node is about to lead the stream, whose other logs end there."""
+        if stream := self._streams.get(key):
+            await stream.catch_up(ends)
 
     def _concede(self, key: str) -> None:
         """Another node takes the stream back."""

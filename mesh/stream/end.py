@@ -26,6 +26,11 @@ class End:
             return None
         return max(self.last.values()) + max(1, self.age_ms, min(self.cts, MAX_CTS_MS) + 1)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The greater, the farther: within an epoch, every frame that a log has more makes the sum greater."""
+        return self.epoch, sum(self.last.values())
+
     def shift(self, after: "End") -> int:
         """By how many ms whoever writes on here must go on later, to come after that end too."""
         behind = [dts - self.last.get(kind, dts) for kind, dts in after.last.items()]

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -113,6 +114,10 @@ RIVALS = [
 ]
 
 
+async def holds_all(key: str, ends: Mapping[str, End]) -> None:
+    """This node lacks nothing of what others have."""
+
+
 def beside(status: Status, state: LeadState) -> Alone:
     """Node a, and what b says of a stream, who is so to a."""
 
@@ -128,7 +133,7 @@ async def test_a_claim_gives_way_to_who_is_heard_and_speaks_or_waits(
     heir: bool, state: LeadState, status: Status, wins: bool
 ) -> None:
     alone = beside(status, state)
-    claims = Claims(alone, Ends(alone, lambda key: None, lambda key: None))  # type: ignore[arg-type]
+    claims = Claims(alone, Ends(alone, lambda key: None, lambda key: None), holds_all)  # type: ignore[arg-type]
     won = False
     try:
         async with claims.claimed("live/x", heir):
@@ -158,7 +163,7 @@ class Holders:
 @pytest.mark.parametrize(("ages_ms", "wins"), [((20, 20), False), ((20, 320), True), ((400,), True)])
 @asynctest
 async def test_who_is_away_from_here_is_respected_as_long_as_the_stream_flows(ages_ms: tuple[int], wins: bool) -> None:
-    claims = Claims(beside(Status.UNREACHABLE, LeadState.LIVE), Holders(*ages_ms))  # type: ignore[arg-type]
+    claims = Claims(beside(Status.UNREACHABLE, LeadState.LIVE), Holders(*ages_ms), holds_all)  # type: ignore[arg-type]
     won = False
     with suppress(StreamTaken):
         async with claims.claimed("live/x"):

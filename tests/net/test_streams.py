@@ -32,6 +32,7 @@ from tests.net.nodes import (
     sound,
     written,
 )
+from tests.net.test_replica import follow
 
 ASKS = "Transfer-Encoding: chunked", "Expect: 100-continue"
 
@@ -168,6 +169,26 @@ async def test_players_of_replicas_outlive_the_leader_and_a_publisher_who_goes_t
             assert payloads(tags) == payloads(gop(0))
             assert tags[0].timestamp > last.timestamp
         await until(lambda: row(b) == ("a", ["b", "c"]))
+
+
+@mock.patch("mesh.net.replica.CATCH_UP_S", 3.0)
+@asynctest
+async def test_the_end_that_one_replica_lacks_is_not_lost_when_the_publisher_returns_to_it(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", "c") as mesh:
+        a, b, c = mesh
+        publisher = await publish(a, "http", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        players = [await follow(node, a) for node in (b, c)]
+        for player in players:
+            await player.tags(8)
+        (link,) = [link for link in a.relay._supplier if link.peer == b.gossip.id]
+        link.credit = 0
+        publisher.feed(*gop(5))
+        assert payloads(await players[1].tags(5)) == payloads(gop(5))
+        await mesh.kill(a)
+        await publish(b, "http", *HEADERS, *gop(50))
+        await players[1].sees(*gop(50))
+        assert payloads(await players[0].tags(13)) == payloads([*gop(5), *HEADERS, *gop(50)])
 
 
 @pytest.mark.parametrize("dies", ["kill", "stop"])

@@ -27,6 +27,12 @@ def test_the_end_of_a_stream_is_the_farthest_of_its_logs() -> None:
     assert farthest([]) == farthest([NOWHERE]) == NOWHERE
 
 
+def test_a_log_with_more_frames_reaches_farther() -> None:
+    logs = [NOWHERE, End(1, {V: 1000}, 0, 9), End(1, {V: 1000, A: 990}, 0, 0), End(1, {V: 1000, A: 1010}, 0, 0)]
+    ends = [*logs, End(1, {V: 1040, A: 1010}, 0, 0), End(2, {V: 40}, 0, 0)]
+    assert sorted(ends, key=lambda end: end.reach) == ends
+
+
 SHIFTS = {
     "after the time that passed": (End(1, {V: 900, A: 910}, 0, 0), End(2, {V: 900, A: 990}, 0, 200), 279),
     "after each kind": (End(1, {V: 100, A: 910}, 0, 0), End(2, {V: 900, A: 910}, 0, 0), 800),
