@@ -89,7 +89,7 @@ class StreamLog:
         """The newest dts of each kind, in ms."""
         self.cts = 0
         """The largest so far."""
-        self._past: dict[tuple[int, int], bytes] = {}
+        self._past: dict[int, dict[int, bytes]] = {}
         """Payloads of the newest frames before the newest epoch, by kind and dts, while it may repeat some of them."""
         self.kinds: set[int] = set()
         """What the newest epoch carries, as far as it has come."""
@@ -129,7 +129,7 @@ class StreamLog:
     @property
     def repeats(self) -> bool:
         """Whether the newest epoch may still repeat what came before it, which is left out."""
-        return bool(self._past)
+        return not self._past.keys() <= {META}
 
     def end(self, age_ms: int) -> End:
         """Its end, after which nothing has come for `age_ms`."""
@@ -226,18 +226,21 @@ class StreamLog:
         self._budget.leave(self)
         self._budget = Budget(sys.maxsize)
 
-    def _newest(self) -> dict[tuple[int, int], bytes]:
+    def _newest(self) -> dict[int, dict[int, bytes]]:
         """Payloads by kind and dts, the newest first."""
+        payloads: dict[int, dict[int, bytes]] = {}
         since = max(self.last_dts.values(), default=0) - REPEAT_MS
-        newest = takewhile(lambda frame: frame.dts >= since, reversed(self._frames))
-        return {(frame.kind, frame.dts): frame.payload for frame in newest if not frame.config}
+        for frame in takewhile(lambda frame: frame.dts >= since, reversed(self._frames)):
+            if not frame.config:
+                payloads.setdefault(frame.kind, {})[frame.dts] = frame.payload
+        return payloads
 
     def _repeats(self, frame: Frame) -> bool:
-        """Whether it came already, in the epoch before."""
-        _, newest = next(iter(self._past))
-        if frame.dts > newest + REPEAT_MS:
-            self._past.clear()
-        return self._past.get((frame.kind, frame.dts)) == frame.payload
+        """Whether it came already, in the epoch before. After the first of a kind that is new, none of it did."""
+        for kind, payloads in list(self._past.items()):
+            if frame.dts > next(iter(payloads)) + (0 if kind == frame.kind else REPEAT_MS):
+                del self._past[kind]
+        return self._past.get(frame.kind, {}).get(frame.dts) == frame.payload
 
     def _enforce(self, header: Frame) -> None:
         slot = codec.look(header.kind, header.payload).slot(header.kind)

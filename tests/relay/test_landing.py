@@ -81,6 +81,17 @@ def test_what_an_epoch_repeats_and_a_relay_left_out_is_no_hole() -> None:
     assert see(log, sight, again[3]._replace(offset=at(5, 2), dts=61 * FRAME_MS)) == [5]
 
 
+def test_once_an_epoch_has_passed_what_it_could_repeat_a_hole_is_a_skip() -> None:
+    log = log_of(*gops(60))
+    sight = Sight(log)
+    anew = [
+        frame._replace(offset=at(n, 2)) for n, frame in enumerate([header(60), video(61, True), *map(sound, (62, 64))])
+    ]
+    assert see(log, sight, *anew) == [0, 1, 2, 3]
+    later = [frame._replace(offset=at(n, 2)) for n, frame in [(5, sound(66)), (7, video(68)), (9, video(70, True))]]
+    assert see(log, sight, *later) == [5, 9]
+
+
 def test_the_start_of_an_epoch_is_no_hole() -> None:
     log = log_of(*gops(5))
     assert see(log, Sight(log), video(6), header(3, 2), video(4, epoch=2), video(5, epoch=2)) == [6, 3, 4, 5]
