@@ -52,8 +52,8 @@ class Claims:
     async def claimed(self, key: str, heir: bool = False, over: str = "") -> AsyncIterator[Mapping[str, End]]:
         """Claim a stream, for the block to begin it where the other logs of it end, by node.
 
-        `heir` says that a standby claims it; no matter if `over` leads. The claim is withdrawn if that fails. Raises
-        `StreamError`.
+        `heir` says that a standby claims it; no matter if `over` leads, unless a newcomer comes and a publisher speaks
+        there again. The claim is withdrawn if that fails. Raises `StreamError`.
         """
         if key in self._open:
             raise StreamTaken(f"{key} is being claimed here")
@@ -63,6 +63,9 @@ class Claims:
         try:
             self._gossip.lead(claim)
             ends, _ = await asyncio.gather(self._ends.ask(key), self._objections())
+            if over and not heir:
+                ends = {**ends, **await self._ends.ask(key)}
+                over = "" if _speaks(ends.get(over)) else over
             if _flow(ends) and self._lost(key, over):
                 # Its publisher may have gone with his node just now.
                 await asyncio.sleep(FLOWS_S)
@@ -83,7 +86,7 @@ class Claims:
         if len(leaders) != 1 or leaders[0] == self._gossip.id:
             return ""
         end = (await self._ends.ask(key)).get(leaders[0])
-        return leaders[0] if end and end.age_ms >= 1000 * GHOST_S else ""
+        return leaders[0] if end and not _speaks(end) else ""
 
     async def contest(self, key: str, rival: str) -> Mapping[str, End]:
         """Where the other logs of a stream end, by node; that of a rival who leads it stays there for now."""
@@ -115,6 +118,11 @@ class Claims:
             await asyncio.sleep(wait)
             if loop.time() < due + wait:
                 return
+
+
+def _speaks(end: End | None) -> bool:
+    """Whether the publisher who writes there is no ghost."""
+    return end is not None and end.age_ms < 1000 * GHOST_S
 
 
 def _flow(ends: Mapping[str, End]) -> bool:

@@ -77,9 +77,9 @@ class Leadership:
         if self.standby:
             self.standby.ahead = 0
 
-    def publish(self, close: Callable[[str], None], ends: Mapping[str, End]) -> Publication:
+    def publish(self, close: Callable[[str], None], ends: Mapping[str, End], over: str) -> Publication:
         """Lead the stream, after it was claimed, in an epoch after all these; `close` hangs up on the publisher."""
-        lead = self._lead(ends)
+        lead = self._lead(ends, over)
         leader = Leader(self._log, lead.epoch, lead.node, self._after(ends))
         self._grown_at = asyncio.get_running_loop().time()
         self.publication = Publication(leader, lead, self._grown_at, close)

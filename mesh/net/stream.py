@@ -123,9 +123,12 @@ class Stream:
             await asyncio.sleep(STEP_S)
         return resume.place(self.log, position)
 
-    def publish(self, close: Callable[[str], None], ends: Mapping[str, End]) -> Publication:
-        """Lead it, after it was claimed, in an epoch after all these; `close` hangs up on the publisher, saying why."""
-        publication = self._leadership.publish(close, ends)
+    def publish(self, close: Callable[[str], None], ends: Mapping[str, End], over: str) -> Publication:
+        """Lead it, in an epoch after all these, after it was claimed, maybe `over` another node that leads it.
+
+        `close` hangs up on the publisher, saying why.
+        """
+        publication = self._leadership.publish(close, ends, over)
         self.opened.set()
         return publication
 

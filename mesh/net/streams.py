@@ -143,7 +143,7 @@ class Streams:
             # Meanwhile this node may have begun to stop.
             self.balance.send(replace(request, redirect=False))
             stream = self._streams.get(key) or self._hold(key)
-            return stream.publish(close, ends)
+            return stream.publish(close, ends, request.over)
 
     async def _stand_by(self, key: str, close: Callable[[str], None], taken: StreamTaken) -> Publication:
         """Have a publisher wait, because the stream is taken."""

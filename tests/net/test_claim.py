@@ -151,13 +151,14 @@ def test_of_two_claims_alike_the_one_that_was_known_before_wins_or_else_the_high
 
 
 class Holders:
-    """Others who hold the stream, and had its last frame so long ago each time they are asked."""
+    """Another who holds the stream, and had its last frame so long ago each time it is asked."""
 
-    def __init__(self, *ages_ms: int) -> None:
+    def __init__(self, *ages_ms: int, node: str = "c") -> None:
         self._ages_ms = iter(ages_ms)
+        self._node = node
 
     async def ask(self, key: str) -> dict[str, End]:
-        return {"c": End(3, {Kind.VIDEO: 40}, 0, next(self._ages_ms))}
+        return {self._node: End(3, {Kind.VIDEO: 40}, 0, next(self._ages_ms))}
 
 
 @pytest.mark.parametrize(("ages_ms", "wins"), [((20, 20), False), ((20, 320), True), ((400,), True)])
@@ -167,5 +168,20 @@ async def test_who_is_away_from_here_is_respected_as_long_as_the_stream_flows(ag
     won = False
     with suppress(StreamTaken):
         async with claims.claimed("live/x"):
+            won = True
+    assert won == wins
+
+
+@pytest.mark.parametrize(
+    ("heir", "ages_ms", "wins"), [(False, (2100, 2200), True), (False, (2100, 60), False), (True, (60,), True)]
+)
+@asynctest
+async def test_a_silent_publisher_who_speaks_again_meanwhile_is_respected_by_a_newcomer(
+    heir: bool, ages_ms: tuple[int], wins: bool
+) -> None:
+    claims = Claims(beside(Status.ALIVE, LeadState.LIVE), Holders(*ages_ms, node="b"), holds_all)  # type: ignore[arg-type]
+    won = False
+    with suppress(StreamTaken):
+        async with claims.claimed("live/x", heir, over="b"):
             won = True
     assert won == wins

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from mesh.net.publication import GHOST_S
 from mesh.net.streams import SWEEP_S
 from mesh.node import Node
 from mesh.rtmp.event import PlayEnded
+from mesh.stream.end import End
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import (
     HEADERS,
@@ -273,6 +274,24 @@ async def test_a_publisher_who_moves_to_another_node_is_not_refused_until_the_st
         await ghost.hung_up()
         publisher.feed(*gop(55))
         await player.sees(*gop(55))
+
+
+@asynctest
+async def test_a_ghost_yields_although_his_node_does_not_answer_twice(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", stream__silence_s="60") as (a, b):
+        ghost = await publish(a, "rtmp", *HEADERS, *gop(0))
+        await until(leads(b, "live/x", a))
+        await asyncio.sleep(GHOST_S)
+        answers = [await b.streams._claims._ends.ask("live/x")]
+
+        async def answer(key: str) -> Mapping[str, End]:
+            return answers.pop() if answers else {}
+
+        with mock.patch.object(b.streams._claims._ends, "ask", answer):
+            await publish(b, "http", *HEADERS, *gop(50))
+            await until(leads(a, "live/x", b))
+        assert a.gossip.tables.leader("live/x").over == a.gossip.id
+        await ghost.hung_up()
 
 
 @asynctest
