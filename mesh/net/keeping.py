@@ -15,6 +15,7 @@ from mesh.errors import NoRoom, StreamNotFound
 from mesh.gossip.tables import Tables
 from mesh.net.gossip import Gossip
 from mesh.net.orders import refuse_foreign
+from mesh.net.stream import Stream
 from mesh.net.streams import Streams
 from mesh.net.terms import CORS, failure, refusals, stream_key
 from mesh.net.tick import tick
@@ -41,15 +42,15 @@ class Keeping:
         self._gossip = gossip
         self._streams = streams
         self._asked: dict[str, dict[str, float]] = {}
-        """Who is asked to keep a stream and holds nothing yet, and since when."""
+        """Who is asked to keep a stream and holds nothing of what there is, and since when."""
         gossip.on(Keep, lambda sender, message: streams.keep(message.stream, message.seconds))
 
     async def run(self) -> None:
         """Have this node's streams kept, until cancelled."""
         while True:
             now = asyncio.get_running_loop().time()
-            own = [stream.key for stream in self._streams if stream.publication]
-            self._asked = {key: self._have_kept(key, now) for key in own}
+            own = [stream for stream in self._streams if stream.publication]
+            self._asked = {stream.key: self._have_kept(stream, now) for stream in own}
             await tick(ASK_S)
 
     def routes(self) -> list[web.RouteDef]:
@@ -89,14 +90,16 @@ class Keeping:
             self._gossip.send(keeper.id, Keep(stream, seconds))
         return tables.display_name(keeper.id)
 
-    def _have_kept(self, stream: str, now: float) -> dict[str, float]:
-        """Ask its keepers; return who holds nothing yet, and since when that was asked for."""
-        holding = {replica.node for replica in self._tables.replicas(stream) if replica.epoch}
-        asked = {node: at for node, at in self._asked.get(stream, {}).items() if now < at + AGAIN_S}
+    def _have_kept(self, stream: Stream, now: float) -> dict[str, float]:
+        """Ask its keepers; return who holds nothing yet, though there is something, and since when."""
+        key = stream.key
+        holding = {replica.node for replica in self._tables.replicas(key) if replica.epoch and replica.supplier}
+        asked = {node: at for node, at in self._asked.get(key, {}).items() if now < at + AGAIN_S}
         barren = {node for node, at in asked.items() if now > at + BARREN_S and node not in holding}
-        for node in keepers(stream, self._tables, care_for(stream, self._patterns), self._limits, barren):
-            self._gossip.send(node, Keep(stream, KEEP_S))
-            asked.setdefault(node, now)
+        for node in keepers(key, self._tables, care_for(key, self._patterns), self._limits, barren):
+            self._gossip.send(node, Keep(key, KEEP_S))
+            if stream.log.entry:
+                asked.setdefault(node, now)
         return {node: at for node, at in asked.items() if node not in holding}
 
     @property

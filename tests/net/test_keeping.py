@@ -1,11 +1,13 @@
+import asyncio
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from mesh.errors import NoRoom, StreamNotFound
+from mesh.gossip.member import Replica
 from tests.net.asynctest import asynctest, until
-from tests.net.nodes import HEADERS, Mesh, Player, Poster, get, gop, meshed, payloads, written
+from tests.net.nodes import HEADERS, Mesh, Player, Poster, RTMPClient, get, gop, meshed, payloads, written
 
 PATTERNS = '{"live/*" = {replicas = 2}}'
 
@@ -54,6 +56,7 @@ async def test_who_holds_nothing_although_it_was_asked_is_passed_over_and_asked_
         deaf = await mesh.start("deaf", node__zone="two")
         await mesh.settled()
         asked: list[str] = []
+        deaf.gossip.replicate(Replica(deaf.gossip.id, "live/x", 1, "", ()))  # of long ago, and gets no more
         with mock.patch.object(deaf.streams, "keep", lambda key, seconds: asked.append(key)):
             publisher = await Poster.begin(mesh[0], "/live/x", *HEADERS, *gop(0))
             await until(lambda: holders(mesh) == {"b"})
@@ -62,6 +65,20 @@ async def test_who_holds_nothing_although_it_was_asked_is_passed_over_and_asked_
             await until(lambda: len(asked) > count)
             assert holders(mesh) == {"b"}
         publisher.close()
+
+
+@mock.patch("mesh.net.keeping.BARREN_S", 0.2)
+@mock.patch("mesh.net.keeping.ASK_S", 0.1)
+@asynctest
+async def test_nobody_is_passed_over_for_holding_nothing_before_there_is_anything(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", stream__patterns=PATTERNS) as (a, b):
+        asked: list[str] = []
+        with mock.patch.object(b.streams, "keep", lambda key, seconds: asked.append(key)):
+            await RTMPClient.publish(a, "live/x", *HEADERS)
+            await until(lambda: asked)
+            await asyncio.sleep(0.6)
+            asked.clear()
+            await until(lambda: asked)
 
 
 @asynctest
