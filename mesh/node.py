@@ -134,7 +134,7 @@ class Node:
         survey, doctor = Survey(self.gossip, self._held, random), Doctor(self.config.mesh, self.gossip, random, spawn)
         api = Api(tables, survey, doctor, self.streams.balance, self._unready, metrics.text)
         orders = Orders(self.gossip, self._obey, random, spawn)
-        self._drain = Drain(self.gossip, self.streams, self.relay, self.fanout, orders)
+        self._drain = Drain(self.config.node.drain_s, self.gossip, self.streams, self.relay, self.fanout, orders)
         media = Media(self.streams, self.fanout, self._intake)
         self._http = runner([*orders.routes(), *self.keeping.routes(), *api.routes(), *media.routes()])
         self._intake.start()
@@ -159,8 +159,7 @@ class Node:
         """Wait until no client is left, for as long as they may take."""
         if not self._stopping.is_set():
             stopping = asyncio.create_task(self._stopping.wait())
-            wait = [self._drain.start(self.config.node.drain_s / 3), stopping]
-            await asyncio.wait(wait, timeout=self.config.node.drain_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([self._drain.start(), stopping], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
 
     async def _stop(self) -> None:

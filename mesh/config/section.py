@@ -38,7 +38,7 @@ class NodeConfig:
     capacity: Rate = 0
     """What it can send at most, like "1Gb/s"; "" takes the speed of its fastest network interface."""
     drain_s: Seconds = 10.0
-    """Seconds that players get to leave after SIGTERM; the node exits sooner when nobody is left."""
+    """Seconds that clients get to leave after SIGTERM or `meshctl drain`; it takes less when nobody is left."""
 
 
 @dataclass(frozen=True, slots=True)

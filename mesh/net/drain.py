@@ -4,11 +4,16 @@ Streams that have a standby elsewhere are handed to it, and nodes that fetch fro
 can be told where to go on leave at the next keyframe, with the URL of another node; those of RTMP, who cannot, at the
 one after that. Publishers are last, and are asked to reconnect if they can: what they sent is with the others by then,
 and goes on wherever they come back.
+
+All of it has one deadline. No phase takes more than a third of the time: streams may have no keyframes, and players may
+take their end as slowly as they like; the publishers' time is kept for them.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 
 from mesh.control.order import Verb
 from mesh.gossip.member import LeadState
@@ -22,8 +27,6 @@ from mesh.net.streams import Streams
 log = logging.getLogger("mesh.drain")
 
 STEP_S = 0.02
-KEYFRAME_S = 12.0
-"""How long players wait for one, unless the node has less time: encoders that say nothing else send one in ten."""
 MOVE_S = 1.0
 """How long the nodes that are fed from here may take to find another supplier."""
 RECONNECT_S = 3.0
@@ -35,21 +38,22 @@ FLUSH_S = 0.5
 class Drain:
     """What a node does to be rid of its clients."""
 
-    def __init__(self, gossip: Gossip, streams: Streams, relay: Relay, fanout: Fanout, orders: Orders) -> None:
+    def __init__(
+        self, limit_s: float, gossip: Gossip, streams: Streams, relay: Relay, fanout: Fanout, orders: Orders
+    ) -> None:
+        """It takes `limit_s` at most."""
         self._running: asyncio.Task[None] | None = None
-        self._patience_s = KEYFRAME_S
+        self._limit_s = limit_s
+        self._over_at = inf
+        """When what is waited for now has to be over."""
         self._gossip = gossip
         self._streams = streams
         self._relay = relay
         self._fanout = fanout
         self._orders = orders
 
-    def start(self, patience_s: float = KEYFRAME_S) -> asyncio.Task[None]:
-        """Begin, or go on; the task is done when nobody is left.
-
-        Players of each kind are let go at a keyframe, but no later than after `patience_s`.
-        """
-        self._patience_s = patience_s
+    def start(self) -> asyncio.Task[None]:
+        """Begin, or go on; the task is done when nobody is left."""
         if self._running is None:
             self._gossip.drain(True)
             self._running = asyncio.create_task(self._run())
@@ -71,17 +75,24 @@ class Drain:
             self._running = None
 
     async def _run(self) -> None:
-        await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
+        now, third_s = asyncio.get_running_loop().time(), self._limit_s / 3
+        self._over_at = now + self._limit_s - min(RECONNECT_S + FLUSH_S, third_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(third_s):
+                await asyncio.gather(*[self._hand_over(stream) for stream in self._streams])
         moving = [stream for stream in self._streams if not stream.publication]
         await self._until(lambda: not any(self._relay.feeds(stream.key) for stream in moving), MOVE_S)
         await self._part(directed=True)
         await self._part(directed=False)
         await self._until(lambda: not len(self._fanout))
+        self._over_at = now + self._limit_s
         asked = [stream for stream in self._streams if stream.reconnect()]
-        await self._until(lambda: not any(stream.published for stream in asked), RECONNECT_S)
+        await self._until(lambda: not any(stream.published for stream in asked), min(RECONNECT_S, 0.9 * third_s))
         for stream in self._streams:
             stream.send_off("the node is draining")
         await self._until(self._fed, FLUSH_S)
+        await self._until(lambda: not len(self._fanout))
+        self._fanout.close("the node is draining")
         log.info("no clients are left")
 
     async def _hand_over(self, stream: Stream) -> None:
@@ -103,10 +114,11 @@ class Drain:
 
     async def _part(self, *, directed: bool) -> None:
         """Let all players go, or all who can be told where to go on; some streams fall silent, or have no keyframes."""
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        until = min(loop.time() + self._limit_s / 3, self._over_at)
 
         def parted() -> bool:
-            at_once = asyncio.get_running_loop().time() - began >= self._patience_s
+            at_once = loop.time() >= until
             return all([stream.part(directed=directed, at_once=at_once) for stream in self._streams])
 
         await self._until(parted)
@@ -115,9 +127,12 @@ class Drain:
         """Whether all who fetch from here have everything."""
         return not any(link.lag_ms for link in self._relay.links if link.direction == "out")
 
-    async def _until(self, done: Callable[[], bool], patience_s: float = 1e9) -> None:
+    async def _until(self, done: Callable[[], bool], patience_s: float = inf) -> None:
         """Look again and again: those who leave tell nobody."""
-        for _ in range(round(patience_s / STEP_S)):
-            if done():
+        loop = asyncio.get_running_loop()
+        until = min(loop.time() + patience_s, self._over_at)
+        while True:
+            over = loop.time() >= until
+            if done() or over:
                 break
             await asyncio.sleep(STEP_S)

@@ -8,7 +8,6 @@ import aiohttp
 from mesh.gossip.member import Lead, LeadState
 from mesh.media import amf0, flv
 from mesh.media.frame import Kind
-from mesh.net import drain
 from mesh.net.drain import Drain
 from mesh.node import Node
 from mesh.rtmp.event import PlayEnded, Published
@@ -141,7 +140,7 @@ async def test_a_stream_that_is_silent_is_not_waited_for(tmp_path: Path) -> None
 
 @asynctest
 async def test_a_node_that_drains_takes_nobody_until_it_is_told_to(tmp_path: Path) -> None:
-    async with meshed(tmp_path, "a", "b") as (a, b):
+    async with meshed(tmp_path, "a", "b", node__drain_s="5") as (a, b):
         await Poster.begin(b, f"/{KEY}", *HEADERS, *gop(0), expect=True)
         await until(lambda: leads(a, b))
         assert isinstance(a._drain, Drain)
@@ -156,7 +155,7 @@ async def test_a_node_that_drains_takes_nobody_until_it_is_told_to(tmp_path: Pat
 
 @asynctest
 async def test_who_has_not_gone_yet_stays_when_the_node_is_to_serve_again(tmp_path: Path) -> None:
-    async with meshed(tmp_path, "a", "b") as (a, _):
+    async with meshed(tmp_path, "a", "b", node__drain_s="60") as (a, _):
         publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
         player = await Player.begin(a, f"/{KEY}.flv?redirect=0&wait=5")
         assert len(await player.tags(8)) == 8
@@ -184,27 +183,41 @@ async def test_of_two_standbys_the_one_that_is_aligned_is_asked_first(tmp_path: 
 @asynctest
 async def test_a_stream_without_keyframes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """As of encoders that refresh their pictures bit by bit."""
-    with mock.patch.object(drain.Drain.start, "__defaults__", (0.3,)):
-        async with meshed(tmp_path, "a", "b") as (a, b):
-            publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
-            await written(a, KEY, 8)
-            await until(lambda: b.gossip.tables.leader(KEY))
-            player, other = await Player.begin(a, f"/{KEY}.flv"), await RTMPClient.play(a, KEY)
-            await player.tags(8)
-            await other.tags(8)
-            a._drain.start()
-            for number in range(5, 1000):
-                if not len(a.fanout):
-                    break
-                publisher.feed(picture(number))
-                await asyncio.sleep(0.01)
-            assert b"onRedirect" in await player.rest()
-            await until(a._drain._running.done)
+    async with meshed(tmp_path, "a", "b", node__drain_s="1") as (a, b):
+        publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+        await written(a, KEY, 8)
+        await until(lambda: b.gossip.tables.leader(KEY))
+        player, other = await Player.begin(a, f"/{KEY}.flv"), await RTMPClient.play(a, KEY)
+        await player.tags(8)
+        await other.tags(8)
+        await b._drain._orders.give(a.gossip.id, "drain")
+        for number in range(5, 1000):
+            if not len(a.fanout):
+                break
+            publisher.feed(picture(number))
+            await asyncio.sleep(0.01)
+        assert b"onRedirect" in await player.rest()
+        await until(a._drain._running.done)
+
+
+@asynctest
+async def test_a_player_who_reads_too_slowly_keeps_no_publisher_from_leaving(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", "b", node__drain_s="1") as (a, b):
+        big = [tag._replace(payload=tag.payload + bytes(4 << 20)) for tag in gop(0)]
+        publisher = await Poster.begin(a, f"/{KEY}", *HEADERS, *big)
+        await written(a, KEY, 8)
+        await until(lambda: b.gossip.tables.leader(KEY))
+        player = await Player.begin(a, f"/{KEY}.flv?redirect=0")
+        await b._drain._orders.give(a.gossip.id, "drain")
+        await publisher.hung_up()
+        await until(a._drain._running.done)
+        assert not len(a.fanout)
+        player.close()
 
 
 @asynctest
 async def test_players_who_are_sent_away_together_go_where_there_is_room_for_them(tmp_path: Path) -> None:
-    async with meshed(tmp_path, "a", "b", "c", balance__limits="{players=10}") as (a, b, c):
+    async with meshed(tmp_path, "a", "b", "c", balance__limits="{players=10}", node__drain_s="60") as (a, b, c):
         publisher = await Poster.begin(a, f"/{KEY}", *HEADERS, *gop(0), expect=True)
         await until(lambda: b.gossip.tables.leader(KEY) and c.gossip.tables.leader(KEY))
         await (await Player.begin(b, f"/{KEY}.flv?redirect=0")).tags(8)  # who has it is the better place
