@@ -1,9 +1,10 @@
 """Suspicion: telling a dead member from a slow one, a broken link and a fault of our own.
 
 A peer that is silent for longer than its pulse allows is *doubted*. First we look at ourselves: was our own loop late,
-or are most peers silent at once? Then we ping it and ask three others when they heard it last. Somebody hears it: it
-is unreachable from here, no more. Enough others do not: it is suspect, is told so, and has two periods to object. A
-peer whose connection closed and that refuses a new one is doubted at once, and is dead when the others see the same.
+or are most peers silent at once? Then we ping it and ask three others when they heard it last. Somebody hears it, and
+we get no answer: it is unreachable from here, no more. Enough others do not: it is suspect, is told so, and has two
+periods to object. A peer whose connection closed and that refuses a new one is doubted at once, and is dead when the
+others see the same.
 
 Nobody believes a verdict; it only makes the others look. Any sign of a peer's own clears every doubt.
 """
@@ -25,6 +26,8 @@ VERIFY_S = 0.4
 """For which a ping and the others have time to answer."""
 KNOCK_S = 0.1
 """The same where a refused connection is to be confirmed, which they find out in milliseconds."""
+ANSWER_S = 0.1
+"""For which a peer that another hears still has time to answer our ping, which was sent when the other was asked."""
 KNOCKS = 4
 RETRY_S = 1.0
 """Between two looks at an unreachable peer."""
@@ -62,6 +65,8 @@ class Doubt:
     refused: bool = False
     """It closed our connection and refuses another."""
     tries: int = 0
+    fresh: bool = False
+    """Somebody else hears it."""
     stale: set[str] = field(default_factory=set)
     """Who else has not heard it lately."""
     refusers: set[str] = field(default_factory=set)
@@ -142,7 +147,12 @@ class Suspicion:
             self._judge_refusal(subject, doubt, now)
         elif answer.age_ms > 1000 * FRESH_PERIODS * subject.pulse.period:
             doubt.stale.add(peer.id)
-        elif not doubt.refused or answer.age_ms < 1000 * (now - doubt.since):
+        elif doubt.refused and answer.age_ms >= 1000 * (now - doubt.since):
+            return
+        elif doubt.step is Step.VERIFYING:
+            doubt.fresh, doubt.until = True, min(doubt.until, now + ANSWER_S)
+            self.due = min(self.due, doubt.until)
+        else:
             self._unreachable(subject, doubt, now)
 
     def suspect(self, peer: Peer, accusation: Suspect | Dead, now: float) -> None:
@@ -196,7 +206,7 @@ class Suspicion:
     def _verify(self, peer: Peer, now: float, wait: float = VERIFY_S) -> None:
         """Ping it, and ask others for it."""
         doubt = self._doubts.setdefault(peer.id, Doubt(now, now + wait))
-        doubt.step, doubt.until, doubt.refused = Step.VERIFYING, now + wait, peer.refuses
+        doubt.step, doubt.until, doubt.refused, doubt.fresh = Step.VERIFYING, now + wait, peer.refuses, False
         self.due = min(self.due, doubt.until)
         self._roster.send(peer, Ping(0))
         others = self._witnesses()
@@ -225,6 +235,8 @@ class Suspicion:
             self._dead(peer, now)
         elif doubt.step is Step.UNREACHABLE:
             self._verify(peer, now)
+        elif doubt.fresh:
+            self._unreachable(peer, doubt, now)
         elif now - peer.pulse.heard <= peer.pulse.patience:
             self._knock_again(peer, doubt, now)
         elif now < self._patient_until(peer):

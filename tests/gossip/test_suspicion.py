@@ -1,9 +1,9 @@
 import pytest
 
 from mesh.config import Address
-from mesh.gossip.event import Knock
+from mesh.gossip.event import Knock, MemberChanged
 from mesh.gossip.member import Status
-from mesh.gossip.message import Age, AskAge, Bye, Dead, Hello, Ping, Suspect, Welcome
+from mesh.gossip.message import Age, AskAge, Bye, Dead, Hello, Ping, Pong, Suspect, Welcome
 from tests.gossip.company import Company, address, beat, card
 
 ID = [card(number).id for number in range(9)]
@@ -62,12 +62,24 @@ def test_whom_another_hears_is_unreachable_and_no_more():
     silence(company, 1, 2, 3)
     company.say(2, Age(ID[1], 1600, False))
     company.say(3, Age(ID[1], 200, False))
+    company.wait(0.15, 2, 3)
     assert company.status(1) is UNREACHABLE
     for _ in range(20):
         company.wait(0.5, 2, 3)
         if asked(company):
             company.say(2, Age(ID[1], 100, False))
     assert company.status(1) is UNREACHABLE
+
+
+def test_whom_another_hears_may_still_answer_our_ping():
+    company = Company(1, 2, 3)
+    silence(company, 1, 2, 3)
+    company.events()
+    company.say(2, Age(ID[1], 200, False))
+    company.wait(0.05, 2, 3)
+    company.say(1, Pong(0))
+    company.wait(0.5, 2, 3)
+    assert [event.new.status for event in company.events(MemberChanged) if event.id == ID[1]] == []
 
 
 def test_without_enough_answers_nobody_dies():
@@ -257,11 +269,13 @@ def test_one_that_only_we_do_not_hear_is_looked_for_at_once_when_others_accuse_i
     company = Company(*range(1, 6))
     silence(company, 1, *range(2, 6))
     company.say(2, Age(ID[1], 100, False))
+    company.wait(0.15, *range(2, 6))
     assert company.status(1) is UNREACHABLE
     company.sent()
     company.say(3, Dead(ID[1]))
     assert len(asked(company)) == 3
     company.say(2, Age(ID[1], 100, False))
+    company.wait(0.15, *range(2, 6))
     assert company.status(1) is UNREACHABLE
 
 

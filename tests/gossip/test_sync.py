@@ -83,6 +83,7 @@ def test_what_a_third_node_says_of_an_origin_is_taken_only_when_it_was_asked():
         company.say(2, everything)
     company.wait(1.7, 2, 3)
     company.say(2, Age(ID[1], 100, False))
+    company.wait(0.15, 2, 3)
     assert company.status(1) is Status.UNREACHABLE
     company.sent()
     company.say(2, Known((row(1, version=9),), (("10.0.0.1:7400",),)))
