@@ -3,7 +3,7 @@
 A `Hello` goes to an address that may be a node's; the `Welcome` that comes back proves that address, and both have
 seen the other's card. Each side says its own hello, so each knows its own way. Processes that run under one id are
 ordered by (incarnation, boot): the later is the node. A node that lost its disk is told so by `You` and goes above
-what it was; one that is told of a later process that still runs has been cloned, and must stop.
+what it was, three times at most. One that is then still behind looks for the other, and must stop if that answers.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,8 @@ from mesh.gossip.member import Card, Status
 from mesh.gossip.message import Beat, Hello, Refuse, Sender, Welcome, You, check_beat, check_card
 from mesh.gossip.roster import MAX_PEERS, MAX_PER_HOST, Peer, Roster
 from mesh.gossip.suspicion import Suspicion, addresses
+from mesh.gossip.sync import parse
 
-OVERLAP_S = 2.0
-"""A process that was heard so much later than we started runs beside us, and is not the one before us."""
 MAX_RAISES = 3
 """How often a process may go above another; if that is not enough, the other does the same."""
 STRANGER_S = 1.0
@@ -30,8 +29,6 @@ MAX_INCARNATION = 1 << 52
 """To which others can raise it; it may grow as often again with each start before cards are refused for it."""
 NEWCOMERS = 1.0, float(MAX_PER_HOST)
 """Processes of one host that are met in a second, and at once: they cost nothing to make up, and much to find dead."""
-WITNESSES = 2
-"""Hosts that must tell a process to stop: a member alone cannot stop another."""
 
 
 class Introductions:
@@ -56,7 +53,6 @@ class Introductions:
         self._beat = beat
         self._answered = answered
         self._raises = 0
-        self._witnesses: set[str] = set()
         self._newcomers = Allowances(*NEWCOMERS, MAX_PEERS)
 
     def tick(self, now: float) -> None:
@@ -95,7 +91,7 @@ class Introductions:
         elif sender.id == self._roster.card.id:
             self._meet_myself(hello, back)
         elif earlier := self._earlier(hello.card):
-            outbox.send(back, self._you(earlier, now, hello.reached))
+            outbox.send(back, self._you(earlier, hello.reached))
         elif peer := self._admit(hello.card, hello.beat, sender.host, now):
             peer.back = back
             for way in dict.fromkeys([peer.route or back, back]):  # who says hello may have lost the way that we know
@@ -111,7 +107,7 @@ class Introductions:
         if sender.id == self._roster.card.id:
             return
         if earlier := self._earlier(welcome.card):
-            self._roster.outbox.send(address, self._you(earlier, now, ""))
+            self._roster.outbox.send(address, self._you(earlier, ""))
             return
         known = self._roster.peers.get(sender.id)
         if not self._dialing.answered(address, sender.id) and not (known and known.route == address):
@@ -129,18 +125,19 @@ class Introductions:
             self._roster.outbox.tell(Refused(refuse.reached, refuse.reason[:200]))
 
     def you(self, you: You, sender: Sender, now: float) -> None:
-        """Somebody knows a later process under our id, or did when we said hello."""
-        card, uptime = self._roster.card, now - self._roster.me.born
-        if you.boot == card.boot or you.incarnation > MAX_INCARNATION:
+        """Somebody knows a later process under our id; if it is that process itself, one of us must stop."""
+        card = self._roster.card
+        if you.boot == card.boot:
             return
-        if (you.incarnation, you.boot) > (card.incarnation, card.boot):
-            beside_us = self._roster.me.status is not Status.JOINING and you.age_ms / 1000 < uptime - OVERLAP_S
-            if beside_us or self._raises == MAX_RAISES:
-                self._weigh(you, sender)
-                return
-            self._raise(you.incarnation + 1)
+        asked = bool(you.reached) and self._dialing.answered(_address(you.reached), sender.id)
+        if (you.incarnation, you.boot) > (card.incarnation, card.boot) and not self._go_above(you.incarnation):
+            if asked and (sender.id, sender.boot) == (card.id, you.boot):
+                self._roster.outbox.tell(Superseded(you.boot))
+            else:
+                self._dialing.add(parse(you.addresses), now)
+            return
         teller = self._roster.peers.get(sender.id)
-        if you.reached and self._dialing.answered(_address(you.reached), sender.id):
+        if asked:
             self.say_hello(_address(you.reached), now)
         elif teller and teller.route:
             self.say_hello(teller.route, now)
@@ -158,14 +155,6 @@ class Introductions:
             address = Address(sender.host, peer.member.card.control)
             self._dialing.drop(address)  # where it is thought to be the peer's, nobody would look
             self._dialing.add([address], now)
-
-    def _weigh(self, you: You, witness: Sender) -> None:
-        """A peer says that a later process runs under our id: believe it if others do too, where there are any."""
-        hosts = {peer.id: peer.member.address for peer in self._roster.living()}
-        if witness.id in hosts:
-            self._witnesses.add(hosts[witness.id])
-            if len(self._witnesses) >= min(WITNESSES, len({*hosts.values()})):
-                self._roster.outbox.tell(Superseded(you.boot))
 
     def _reason_to_refuse(self, hello: Hello) -> str:
         card = self._roster.card
@@ -193,7 +182,7 @@ class Introductions:
             self._suspicion.forget(card.id)
             peer = self._roster.meet(card, host, now - beat.uptime_ms / 1000, now)
             if before and before.living:
-                self._roster.send(before, self._you(peer, now, ""))
+                self._roster.send(before, self._you(peer, ""))
         elif peer.member.status is Status.LEFT:
             return None
         elif card.incarnation > peer.member.card.incarnation or beat.version > peer.copy.version:
@@ -202,9 +191,9 @@ class Introductions:
         self._suspicion.heard(peer, now)
         return peer
 
-    def _you(self, peer: Peer, now: float, reached: str) -> You:
+    def _you(self, peer: Peer, reached: str) -> You:
         incarnation, boot = peer.age
-        return You(incarnation, boot, int(1000 * (now - peer.pulse.heard)), reached)
+        return You(incarnation, boot, reached, tuple(map(str, addresses(peer))))
 
     def _meet_myself(self, hello: Hello, back: Address) -> None:
         """Our own address, or another process under our id."""
@@ -212,14 +201,18 @@ class Introductions:
         if other.boot == mine.boot:
             self._dialing.drop(_address(hello.reached))
         elif (other.incarnation, other.boot) < (mine.incarnation, mine.boot):
-            self._roster.outbox.send(back, You(mine.incarnation, mine.boot, 0, hello.reached))
+            self._roster.outbox.send(back, You(mine.incarnation, mine.boot, hello.reached))
         else:
             self._roster.outbox.tell(Superseded(other.boot))
 
-    def _raise(self, incarnation: int) -> None:
+    def _go_above(self, incarnation: int) -> bool:
+        """Become the later process, if that may be."""
+        if self._raises == MAX_RAISES or incarnation > MAX_INCARNATION:
+            return False
         self._raises += 1
-        self._write(replace(self._roster.card, incarnation=incarnation))
-        self._roster.outbox.tell(Raised(incarnation))
+        self._write(replace(self._roster.card, incarnation=incarnation + 1))
+        self._roster.outbox.tell(Raised(incarnation + 1))
+        return True
 
     def _write(self, card: Card) -> None:
         """Publish another card of this node's."""

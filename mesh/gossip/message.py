@@ -134,10 +134,10 @@ class You:
 
     incarnation: int
     boot: str
-    age_ms: int
-    """Since I last heard that boot."""
     reached: str
     """The address of the `Hello` that this answers, if it does."""
+    addresses: tuple[str, ...] = ()
+    """Where that boot may be, as "host:port"."""
 
 
 @message(10)

@@ -171,7 +171,7 @@ class Synchronization:
         id, boot = row[0], row[1]
         peer = self._roster.peers.get(id)
         if peer is None or not peer.living or boot != peer.copy.boot:
-            self._dialing.add(_parse(hosts), now, id)
+            self._dialing.add(parse(hosts), now, id)
         elif peer.member.status is Status.UNREACHABLE:
             self._third[id] = teller.id
             self._roster.send(teller, Pull(id, boot, peer.copy.version))
@@ -197,7 +197,7 @@ def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
         yield rows[start : start + ROWS]
 
 
-def _parse(hosts: tuple[str, ...]) -> list[Address]:
+def parse(hosts: tuple[str, ...]) -> list[Address]:
     """The addresses among these texts of another node's."""
     found = []
     for text in hosts[:16]:

@@ -12,7 +12,7 @@ CASES = [
     message.Suspect(card(1).id),
     message.Dead(card(1).id),
     message.Refuse("another mesh", "10.0.0.1:7400"),
-    message.You(7, card(1).boot, 300, ""),
+    message.You(7, card(1).boot, "10.0.0.1:7400", ("10.0.0.2:7400",)),
     Delta(3, 5, (("s/live/x", 4, b"value"), ("r/live/y", 5, None))),
     Pull(card(1).id, card(1).boot, 3),
     Snap(card(1).id, card(1).boot, 9, 0, 2, (("card", 1, b"value"),)),
