@@ -89,7 +89,7 @@ class Introductions:
             outbox.send(back, Refuse(reason, hello.reached))
             outbox.tell(Refused(str(back), reason))
         elif sender.id == self._roster.card.id:
-            self._meet_myself(hello, back)
+            self._meet_myself(hello, back, now)
         elif earlier := self._earlier(hello.card):
             outbox.send(back, self._you(earlier, hello.reached))
         elif peer := self._admit(hello.card, hello.beat, sender.host, now):
@@ -195,7 +195,7 @@ class Introductions:
         incarnation, boot = peer.age
         return You(incarnation, boot, reached, tuple(map(str, addresses(peer))))
 
-    def _meet_myself(self, hello: Hello, back: Address) -> None:
+    def _meet_myself(self, hello: Hello, back: Address, now: float) -> None:
         """Our own address, or another process under our id."""
         mine, other = self._roster.card, hello.card
         if other.boot == mine.boot:
@@ -203,7 +203,9 @@ class Introductions:
         elif (other.incarnation, other.boot) < (mine.incarnation, mine.boot):
             self._roster.outbox.send(back, You(mine.incarnation, mine.boot, hello.reached))
         else:
-            self._roster.outbox.tell(Superseded(other.boot))
+            self._go_above(other.incarnation)
+            self._dialing.add([back], now, wait=STRANGER_S)  # a hello ends nobody, its sender's answer to ours may
+            self.say_hello(back, now)
 
     def _go_above(self, incarnation: int) -> bool:
         """Become the later process, if that may be."""

@@ -39,10 +39,11 @@ class Target:
     """The node that is attacked, another of its mesh, and for how long."""
 
     port: int
+    id: str
     gossip: int
     """The other's port for gossip."""
     other: str
-    """Its id."""
+    """The other's id."""
     mesh: str
     secret: str
     directory: str
@@ -164,6 +165,14 @@ async def forged(target: Target) -> str:
         return await _tell(target, cycle(map(encode, [Bye(), beat, gone])), me, stranger)
 
 
+async def impostor(target: Target) -> str:
+    """Hellos under the target's own id, of a process later than it."""
+    async with _member(target) as me:
+        card = replace(me.card, id=target.id, boot="f" * 16, incarnation=1 << 50)
+        hello = Hello(target.mesh, 1, card, Beat(1, 500, 1, 0, 1, 1000, Load()), str(target.control))
+        return await _tell(target, cycle([encode(hello)]), me, bytes.fromhex(card.id + card.boot))
+
+
 async def replay(target: Target) -> str:
     """What the other has said, said again."""
     async with _member(target) as me:
@@ -272,7 +281,7 @@ async def _member(target: Target) -> AsyncIterator[Gossip]:
 
 
 STRANGERS = (endless, empty, parts, oversized, subscriptions, connections)
-MEMBERS = (noise, giant, greedy, forged, replay, stuffing)
+MEMBERS = (noise, giant, greedy, forged, impostor, replay, stuffing)
 ATTACKS: dict[str, Callable[[Target], Awaitable[str]]] = {attack.__name__: attack for attack in STRANGERS + MEMBERS}
 
 

@@ -42,8 +42,8 @@ class Attacked(Cluster):
     def target(self, **extent: float) -> str:
         """The node a, as the attackers want to know it."""
         a, b = self["a"], self["b"]
-        [other] = [node["id"] for node in a.json("/api/v1/nodes")["nodes"] if node["name"] == "b"]
-        about = {"port": a.mesh_port, "gossip": b.mesh_port + 1, "other": other, "mesh": self._mesh}
+        ids = {node["name"]: node["id"] for node in a.json("/api/v1/nodes")["nodes"]}
+        about = {"port": a.mesh_port, "id": ids["a"], "gossip": b.mesh_port + 1, "other": ids["b"], "mesh": self._mesh}
         about |= {"secret": self.secret, "directory": str(self.directory / "hostile")}
         return json.dumps(about | extent)
 

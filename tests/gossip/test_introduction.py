@@ -191,13 +191,24 @@ def test_who_is_told_of_a_later_process_goes_above_it():
     assert company.events(Raised | Superseded) == [Raised(5)]
 
 
-def test_another_process_under_our_id_that_says_hello_is_told_or_heeded():
+def test_another_process_under_our_id_that_says_hello_is_told_if_it_is_behind():
     company = Company()
     company.say(0, hello(0, **BEFORE), **BEFORE)
     ((_, you),) = company.sent(You)
     assert (you.incarnation, you.boot) == (1, card(0).boot)
-    company.say(0, hello(0, **LATER), **LATER)
-    assert company.events(Superseded) == [Superseded(LATER["boot"])]
+
+
+def test_hellos_under_our_id_end_nobody_unless_their_sender_answers_ours():
+    company = Company(1)
+    for incarnation in range(2, 40, 2):
+        later = {"boot": "f" * 16, "incarnation": incarnation}
+        company.say_from("10.0.0.66", 0, hello(0, **later), **later)
+        company.wait(0.2, 1)
+    assert company.events(Raised | Superseded) == [Raised(3), Raised(5), Raised(7)]
+    rival = Address("10.0.0.66", 7400)
+    assert [hello.card.incarnation for to, hello in company.sent(Hello) if to == rival][:3] == [3, 5, 7]
+    company.say_from("10.0.0.66", 0, You(38, "f" * 16, str(rival)), boot="f" * 16)
+    assert company.events(Superseded) == [Superseded("f" * 16)]
 
 
 def test_a_known_node_that_speaks_as_another_process_is_looked_at_now_and_then():
