@@ -17,9 +17,9 @@ LARGE = 5000
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (it.every >= LARGE)) for name, it in PROPERTIES.items()]
 )
-def test_it_holds(name):
+def test_it_holds_and_its_story_can_be_told(name):
     for seed in PROPERTIES[name].seeds(0, SEEDS):
-        try_out(name, seed)
+        try_out(name, seed).story()
 
 
 def test_all_that_the_design_promises_is_tried():

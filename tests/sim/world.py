@@ -84,7 +84,8 @@ class World(Schedule):
         names = {process.id: f"n{process.key}" for process in self.processes}
         lines = [(when, text) for when, text in self.harm]
         for node in self.processes:
-            lines += [(when, f"n{node.key} holds {names[id]} for {held}") for when, id, held in node.verdicts()]
+            for when, id, held in node.verdicts():
+                lines.append((when, f"n{node.key} holds {names.get(id, id[:6])} for {held}"))
         return "\n".join(f"{when:9.3f} {text}" for when, text in sorted(lines, key=lambda line: line[0]))
 
     def _note(self, text: str) -> None:
