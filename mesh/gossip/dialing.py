@@ -2,7 +2,8 @@
 
 Where an address comes from (a seed, mDNS, a peer of last time, another member) makes no difference to what happens
 with it: it gets a `Hello`, sooner at first and at most every half minute later, until it answers. The addresses of one
-node are raced, the better one a moment ahead. Seeds and peers of last time are never given up, all others after a day.
+node are raced, the better one a moment ahead. Seeds that are addresses, and peers of last time, are never given up; all
+others are a day after they were last heard of, and what a seed's name means is heard of twice a minute.
 """
 
 from collections.abc import Callable, Iterable

@@ -33,14 +33,14 @@ ALONE_S = 10.0
 """After which a node that has met nobody is told why that may be."""
 REQUEST_MS = 3000
 
-Found = Callable[[Iterable[Address]], None]
+Found = Callable[[Iterable[Address], bool], None]
 
 
 class Discovery:
     """Everything that may lead to other nodes."""
 
     def __init__(self, config: MeshConfig, state: State, tables: Tables, found: Found) -> None:
-        """`found` gets addresses of control sockets, again and again the same ones."""
+        """`found` gets addresses of control sockets, often the same ones, and whether they are to be tried for ever."""
         self._config = config
         self._state = state
         self._tables = tables
@@ -52,7 +52,7 @@ class Discovery:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        self._found(self._state.peers(self._config.name))
+        self._found(self._state.peers(self._config.name), True)
         async with asyncio.TaskGroup() as tasks:
             for seed in self._config.seeds:
                 tasks.create_task(guarded(self._resolve(Address.parse(seed, MESH_PORT))))
@@ -65,7 +65,7 @@ class Discovery:
         """Try what a seed's name means, now and whenever it may mean something else."""
         while True:
             found = await resolve(seed)
-            self._found(found)
+            self._found(found, is_ip(seed.host))  # a name that means others tomorrow must not pile them up
             await asyncio.sleep(RESOLVE_S if found else RETRY_S)
 
     async def _meet_siblings(self) -> None:
@@ -73,7 +73,7 @@ class Discovery:
         known: set[Address] = set()
         while True:
             siblings = set(self._state.siblings(self._config.name))
-            self._found(siblings - known)
+            self._found(siblings - known, False)
             known = siblings
             await asyncio.sleep(SIBLINGS_S)
 
@@ -131,7 +131,7 @@ class Discovery:
         if text.get("mesh") != self._config.name or text.get("id") == self._card.id or not service.port:
             return
         hosts = [*(text.get("host") or "").split(), *service.parsed_scoped_addresses(zeroconf.IPVersion.All)]
-        self._found([Address(host, service.port) for host in hosts])
+        self._found([Address(host, service.port) for host in hosts], False)
 
     def _service(self) -> AsyncServiceInfo:
         card = self._card

@@ -284,8 +284,8 @@ class Gossip:
         self._membership.move(addresses, self._now())
         self._flush()
 
-    def _dial(self, addresses: Iterable[Address]) -> None:
-        self._membership.dial(addresses, self._now())
+    def _dial(self, addresses: Iterable[Address], kept: bool = False) -> None:
+        self._membership.dial(addresses, self._now(), kept)
         self._flush()
 
     def _remember(self) -> None:

@@ -33,9 +33,13 @@ async def discovering(number: int, *overrides: str, peers: Iterable[Address] = (
     name = configured.mesh.name
     state.remember_mesh(name, [Address("127.0.0.1", 7400 + number)], peers)
     found: set[Address] = set()
+
+    def take(addresses: Iterable[Address], kept: bool) -> None:
+        found.update(addresses)
+
     mine = card(number, addresses=("127.0.0.1",), control=7400 + number)
     tables = Tables(mine.id, [Member(mine)])
-    task = asyncio.create_task(Discovery(configured.mesh, state, tables, found.update).run())
+    task = asyncio.create_task(Discovery(configured.mesh, state, tables, take).run())
     try:
         yield found
     finally:

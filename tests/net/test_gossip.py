@@ -7,6 +7,7 @@ import zmq
 from mesh.config import Address
 from mesh.control.message import Ask
 from mesh.errors import ConfigError
+from mesh.gossip.dialing import GIVE_UP_S
 from mesh.gossip.event import LeadChanged, MemberChanged, Superseded
 from mesh.gossip.member import Lead, LeadState, Load, Replica
 from mesh.net.gossip import Gossip
@@ -84,6 +85,21 @@ async def test_the_peers_of_last_time_are_found_without_any_seed(tmp_path):
         a, b, _ = await place.three()
         await place.stop(b)
         await place.met(a, await place.start("b"))
+
+
+@asynctest
+async def test_seeds_and_the_peers_of_last_time_are_tried_for_ever(tmp_path):
+    last, seed, other = (Address("127.0.0.1", port) for port in (7, 8, 9))
+    async with meeting(tmp_path) as place:
+        a = await place.start("a")
+        a._state.remember_mesh("mesh", [], [last])
+        await place.stop(a)
+        a = await place.start("a", f"mesh.seeds={seed}")
+        a._dial([other])
+        dialing, later = a._membership._dialing, a._now() + 2 * GIVE_UP_S
+        await holds(lambda: {last, seed, other} <= {*dialing._candidates})
+        dialing.tick(later)
+        assert {*dialing.tick(later + 2)} == {last, seed}
 
 
 @asynctest
