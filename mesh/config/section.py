@@ -68,7 +68,7 @@ class MeshConfig:
     seeds: Seeds = ()
     """Nodes to try first, as host or host:port; one that answers is enough, and DNS names are resolved repeatedly."""
     mdns: Switch = True
-    """Whether to find nodes of the same LAN, by multicast DNS, and of the same host."""
+    """Whether to find nodes of the same LAN, by multicast DNS where this node listens, and of the same host."""
     secret_file: Path = ""
     """File with the mesh's secret, mode 0600, as `meshctl keygen` writes it; MESH_SECRET may hold the secret itself."""
     insecure: Switch = False

@@ -15,7 +15,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from mesh.config import MESH_PORT, Address, MeshConfig
 from mesh.gossip.member import Card
 from mesh.gossip.tables import Tables
-from mesh.net.addresses import is_ip, on_the_lan, resolve
+from mesh.net.addresses import is_ip, on_the_lan, plain, resolve
 from mesh.net.state import State
 from mesh.net.tasks import guarded
 from mesh.net.whereabouts import LOOK_S
@@ -81,7 +81,7 @@ class Discovery:
         """Announce this node and listen for others, on whatever interfaces there are at the time."""
         level = logging.WARNING
         while True:
-            if addresses := on_the_lan():
+            if addresses := self._interfaces():
                 try:
                     await self._announce(addresses)
                 except Exception as error:  # an interface that has gone, a name that is taken, what others sent
@@ -110,7 +110,7 @@ class Discovery:
             async with asyncio.TaskGroup() as tasks:
                 asking = tasks.create_task(self._ask_all(dns, names))
                 await dns.async_register_service(self._service())
-                while addresses == on_the_lan():  # noqa: ASYNC110 - nobody tells of them
+                while addresses == self._interfaces():  # noqa: ASYNC110 - nobody tells of them
                     await asyncio.sleep(LOOK_S)
                 asking.cancel()
         finally:
@@ -133,9 +133,16 @@ class Discovery:
         hosts = [*(text.get("host") or "").split(), *service.parsed_scoped_addresses(zeroconf.IPVersion.All)]
         self._found([Address(host, service.port) for host in hosts], False)
 
+    def _interfaces(self) -> list[str]:
+        """The addresses by which its neighbours reach this node: all of its host, or the one where it listens."""
+        found, host = on_the_lan(), Address.parse(self._config.listen).host
+        if not is_ip(host) or plain(host).is_unspecified:
+            return found
+        return [address for address in found if plain(address) == plain(host)]
+
     def _service(self) -> AsyncServiceInfo:
         card = self._card
-        hosts = card.addresses if self._config.advertise else dict.fromkeys([*card.addresses, *on_the_lan()])
+        hosts = card.addresses if self._config.advertise else dict.fromkeys([*card.addresses, *self._interfaces()])
         ips = [host.partition("%")[0] for host in hosts if is_ip(host)]
         named = [host for host in hosts if not is_ip(host)]
         text = {"mesh": self._config.name, "id": card.id, "host": " ".join(named)}

@@ -128,6 +128,32 @@ async def test_nodes_of_one_mesh_find_each_other_by_multicast_dns(monkeypatch):
         assert (one, other, third) == ({Address("127.0.0.1", 7402)}, {Address("127.0.0.1", 7401)}, set())
 
 
+@pytest.mark.parametrize(
+    ("listen", "announced"),
+    [
+        ("", ["10.0.0.7", "192.168.0.7", "fd00::7"]),
+        ("0.0.0.0", ["10.0.0.7", "192.168.0.7", "fd00::7"]),
+        ("192.168.0.7", ["192.168.0.7"]),
+        ("[fd00::7]", ["fd00::7"]),
+        ("10.0.0.8", []),
+        ("127.0.0.1", []),
+    ],
+)
+@asynctest
+async def test_a_node_is_announced_only_where_it_listens(monkeypatch, listen, announced):
+    tries = []
+
+    async def announce(self: Discovery, addresses: list[str]) -> None:
+        tries.append((addresses, self._service().parsed_addresses()))
+
+    monkeypatch.setattr(Discovery, "_announce", announce)
+    monkeypatch.setattr(discovery, "on_the_lan", lambda: ["10.0.0.7", "192.168.0.7", "fd00::7"])
+    monkeypatch.setattr(discovery, "LOOK_S", 0.01)
+    async with discovering(0, f"mesh.listen={listen}:7400"):
+        await (until(lambda: tries) if announced else asyncio.sleep(0.05))
+    assert tries[:1] == [(announced, ["127.0.0.1", *announced])] * bool(announced)
+
+
 @asynctest
 async def test_whatever_fails_about_multicast_does_not_end_the_search(monkeypatch, caplog):
     tries = []
