@@ -13,7 +13,7 @@ from tests.sim.network import Network, Weather
 from tests.sim.process import Process
 from tests.sim.schedule import Schedule
 
-HALF_A_YEAR_S = 1 << 24
+YEAR_S = 1 << 25
 """Sums of it, twice of it and anything less have the same precision, so no clock computes other times than another."""
 FORM_S = 3.0
 """In which nodes that know a seed must have met."""
@@ -23,7 +23,7 @@ class World(Schedule):
     """Hosts are numbers, and a node's key has the number of the host that it was made on."""
 
     def __init__(self, seed: int, weather: Weather | None = None, clocks: int = 1) -> None:
-        """Clocks of processes are up to half a year apart, times `clocks`."""
+        """Clocks of processes are up to a year apart, times `clocks`."""
         super().__init__()
         self.seed = seed
         self.random = Random(seed)
@@ -39,7 +39,7 @@ class World(Schedule):
 
     def start(self, host: int, incarnation: int = 1, key: int | None = None, **options: Any) -> Process:
         """Start a node on a host; with the key that was made on another, if it was cloned."""
-        clock = float(HALF_A_YEAR_S + self._clocks * self.random.randrange(HALF_A_YEAR_S))
+        clock = float(YEAR_S + self._clocks * self.random.randrange(YEAR_S))
         key = host if key is None else key
         self._note(f"n{key} starts on host {host}, incarnation {incarnation}")
         process = Process(self, self.network, self.random, host, key, incarnation, clock, **options)

@@ -23,7 +23,7 @@ def rough(seed: int, clocks: int = 1) -> World:
 
 @holds(every=4)
 def nobodys_clock_makes_a_difference(world: World) -> None:
-    """P13: with clocks up to half a year apart the same happens as with clocks that agree."""
+    """P13: with clocks up to a year apart the same happens as with clocks that agree."""
     apart, together = rough(world.seed, clocks=1), rough(world.seed, clocks=0)
     assert any(held is Status.DEAD for node in apart.processes for _, _, held in node.verdicts()), "nothing happened"
     assert apart.trace_hash == together.trace_hash
