@@ -54,17 +54,17 @@ sim.add_command(place)
 )  # fmt: skip
 def detect(nodes: tuple[int, ...], seeds: int, loss: tuple[float, ...], by: tuple[str, ...]) -> None:
     """How long it takes until a death is known, to the first and to all; ours beside memberlist's."""
-    table = Table(title=f"seconds until a death is known, {seeds} worlds each")
-    for heading in ("nodes", "loss", "death", "by", "first", "all: median", "p99", "most"):
-        table.add_column(heading, justify="left" if heading in ("death", "by") else "right")
     for size in nodes:
+        table = Table(title=f"seconds until a death is known, {seeds} worlds each")
+        for heading in ("nodes", "loss", "death", "by", "first", "all: median", "p99", "most"):
+            table.add_column(heading, justify="left" if heading in ("death", "by") else "right")
         for lost in loss:
             for detector in by:
                 title = f"{size} nodes, {lost:.0%} lost, {detector}"
                 found = zip(*each(partial(deaths, detector, size, lost), range(seeds), title), strict=True)
                 for death, times in zip(DEATHS, found, strict=True):
                     table.add_row(f"{size}", f"{lost:.0%}", death, detector, *summary(times))
-    Console().print(table)
+        Console().print(table)
 
 
 @sim.command()
