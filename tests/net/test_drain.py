@@ -220,15 +220,16 @@ async def test_players_who_are_sent_away_together_go_where_there_is_room_for_the
     async with meshed(tmp_path, "a", "b", "c", balance__limits="{players=10}", node__drain_s="60") as (a, b, c):
         publisher = await Poster.begin(a, f"/{KEY}", *HEADERS, *gop(0), expect=True)
         await until(lambda: b.gossip.tables.leader(KEY) and c.gossip.tables.leader(KEY))
-        await (await Player.begin(b, f"/{KEY}.flv?redirect=0")).tags(8)  # who has it is the better place
+        for _ in range(5):
+            await (await Player.begin(b, f"/{KEY}.flv?redirect=0")).tags(8)  # who has it is the better place
         await until(lambda: a.gossip.tables.replicas(KEY))
         players = [await Player.begin(a, f"/{KEY}.flv?via=x") for _ in range(9)]
         for player in players:
             await player.tags(8)
-        await until(lambda: a.gossip.tables.members[b.gossip.id].load.players == 1)
+        await until(lambda: a.gossip.tables.members[b.gossip.id].load.players == 5)
         a._drain.start()
         await asyncio.sleep(0.05)
         publisher.feed(*gop(5))
         ends = [await player.rest() for player in players]
         there = [sum(f":{http(node)}/".encode() in end for end in ends) for node in (b, c)]
-        assert sum(there) == 9 and there[0] <= 9 and there[1] > 0, there
+        assert sum(there) == 9 and 0 < there[0] <= 5, there
