@@ -236,11 +236,15 @@ class StreamLog:
         return payloads
 
     def _repeats(self, frame: Frame) -> bool:
-        """Whether it came already, in the epoch before. After the first of a kind that is new, none of it did."""
+        """Whether it came already, in the epoch before, or belongs before all that this log has of that.
+
+        After the first of a kind that is new, none of it did.
+        """
         for kind, payloads in list(self._past.items()):
             if frame.dts > next(iter(payloads)) + (0 if kind == frame.kind else REPEAT_MS):
                 del self._past[kind]
-        return self._past.get(frame.kind, {}).get(frame.dts) == frame.payload
+        past = self._past.get(frame.kind)
+        return past is not None and (past.get(frame.dts) == frame.payload or frame.dts < next(reversed(past)))
 
     def _enforce(self, header: Frame) -> None:
         slot = codec.look(header.kind, header.payload).slot(header.kind)

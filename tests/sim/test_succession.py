@@ -292,3 +292,18 @@ def test_the_end_that_one_node_lacks_is_not_lost_when_the_publisher_returns_to_i
     for name in "acd":
         model.fetch(name=name, supplier="b", count=30)
     model.logs_agree_where_they_overlap()
+
+
+def test_who_came_later_than_what_a_new_epoch_repeats_does_not_go_back_to_it() -> None:
+    model = Succession()
+    model.start(clock=0)
+    model.publish(name="a")
+    model.stand_by(name="d", clock=0)
+    model.encode(count=13, first_ahead=False)
+    model.lose(dies=False)
+    model.take_over(hands_over=False)
+    model.fetch(name="c", supplier="a", count=7)
+    model.fetch(name="c", supplier="d", count=40)
+    model.play(name="c")
+    model.nobody_sees_an_offset_or_a_frame_twice_or_time_go_back()
+    model.logs_agree_where_they_overlap()
