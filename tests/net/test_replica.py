@@ -132,6 +132,24 @@ async def test_a_better_supplier_is_adopted_without_a_frame_lost_and_the_one_lef
         await rest(player, show)
 
 
+@mock.patch("mesh.net.replica.BETTER_S", (0.3, 1.5))
+@asynctest
+async def test_when_a_supplier_fills_up_one_of_those_it_feeds_moves_below_the_other_and_misses_nothing(
+    tmp_path: Path,
+) -> None:
+    async with meshed(tmp_path, "a", "b", "c", balance__limits="{players = 8}") as (a, b, c):
+        show = Show(await Poster.begin(a, "/live/x", *HEADERS))
+        showing = asyncio.create_task(show.run(25))
+        await until(lambda: all(node.gossip.tables.leader("live/x") for node in (b, c)))
+        players = [await Player.begin(node, "/live/x.flv?redirect=0") for node in (b, c)]
+        await until(lambda: [source(b), source(c)] == ["a", "a"])
+        crowd = [await Player.begin(a, "/live/x.flv?via=x") for _ in range(7)]
+        await until(lambda: sorted([source(b), source(c)]) in (["a", "b"], ["a", "c"]))
+        await showing
+        for player in [*players, *crowd]:
+            await rest(player, show)
+
+
 @asynctest
 async def test_two_replicas_that_move_below_each_other_at_once_part_again_and_miss_nothing(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", "c") as (a, b, c):
