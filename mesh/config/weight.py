@@ -13,7 +13,7 @@ WEIGHTS: Mapping[str, float] = {
     "room": 10.0,
     "young": 5.0,
     "loss": 5.0,
-    "jitter": 5.0,
+    "jitter": 2.0,
     "bandwidth": 1.0,
     "cpu": 1.0,
     "lag": 1.0,
@@ -30,9 +30,9 @@ SUPPLY: Mapping[str, float] = {
     "room": 20.0,
     "rtt": 20.0,
     "loss": 20.0,
-    "jitter": 5.0,
     "depth": 8.0,
     "children": 4.0,
+    "jitter": 2.0,
     "bandwidth": 1.0,
 }
 """The same for a node that looks for a supplier: where traffic costs anything, one of a zone fetches for all of it."""
