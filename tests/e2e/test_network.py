@@ -28,11 +28,11 @@ async def test_links_delay_hold_and_reset_and_a_relay_loses_nothing(tmp_path: Pa
             network.reset("a", "b")
             await players[1].has(len(players[0].frames) + 20)
             network.shape("a", "b", held=True)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.5)
             network.shape("a", "b", held=False)
             await assert_faithful(publisher, players)
             near, far = await witness(publisher, players)
-            assert near.longest_stall_s < 0.5 < far.longest_stall_s < 3
+            assert near.longest_stall_s < 1.2 < far.longest_stall_s < 5
             assert 22 <= near.longest_step_ms == far.longest_step_ms <= 40
             network.shape("a", "b", delay_ms=100)
             await players[1].has(len(players[1].frames) + 20)
