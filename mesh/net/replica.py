@@ -67,8 +67,10 @@ class Replication:
             # Nobody leads it: the end of the log is with who is ahead, whom a fetch finds by itself.
             return False
         through = {replica.node: replica.path for replica in self._tables.replicas(self.key)}
-        # Who is fed through it has lost it too, or turns out to be ahead.
-        found = [n for n in self._relay.suppliers(self.key, {besides}) if besides not in through.get(n, ())]
+        others = self._relay.suppliers(self.key, {besides})
+        # Who is fed through it has lost it too, or turns out to be ahead. If only the way from here is lost, who has
+        # nothing yet gets it from nobody else.
+        found = [n for n in others if besides not in through.get(n, ())] or ([] if self._log.epochs else others)
         if found:
             self._from(found[0])
         return bool(found)

@@ -208,7 +208,11 @@ async def trial(
 ) -> Cost:
     """Let it happen; what that cost the players that count, by all of what was sent, and since when."""
     # Nobody looks for a shorter way than the one that the shape gives him.
-    settings = {"stream__standby": "true", "stream__hold_s": "10", "balance__supply": "{depth = 0, children = 0, jitter = 0}"}
+    settings = {
+        "stream__standby": "true",
+        "stream__hold_s": "10",
+        "balance__supply": "{depth = 0, children = 0, jitter = 0}",
+    }
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
         cluster = stack.enter_context(Cluster(directory, network, **settings))

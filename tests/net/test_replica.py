@@ -10,6 +10,7 @@ from mesh.net.replica import Replication
 from mesh.node import Node
 from tests.net.asynctest import asynctest, until
 from tests.net.nodes import FRAME_MS, HEADERS, Mesh, Player, Poster, gop, meshed, payloads, sound, written
+from tests.stream.frames import roomy
 
 
 def replication(node: Node, key: str = "live/x") -> Replication:
@@ -96,6 +97,19 @@ async def test_when_a_node_in_the_middle_is_lost_those_below_miss_nothing(tmp_pa
         for player in players:
             await rest(player, show)
         assert source(c) == "a" and source(d) in ("a", "c")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@asynctest
+async def test_who_has_nothing_yet_and_no_way_to_the_source_tries_those_whom_it_feeds(begun: bool) -> None:
+    log, relay = roomy("live/x"), mock.Mock()
+    if begun:
+        log.begin(1, "a")
+    tables = mock.Mock(replicas=lambda key: [Replica("c", key, 1, "b", ("a", "b"))])
+    relay.suppliers.return_value = ("c",)
+    copy = Replication(log, mock.Mock(id="d", tables=tables), relay, asyncio.Event(), mock.Mock())
+    assert copy.follow(besides="b") is not begun
+    assert [call.args[1] for call in relay.fetch.call_args_list] == ([] if begun else ["c"])
 
 
 @asynctest
