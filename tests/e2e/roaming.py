@@ -107,10 +107,15 @@ class RoamingPlayer:
     def reports(self, sent: Sequence[Tag]) -> list[Comparison]:
         """What each session received, from its first frame to its last."""
         places = {tag.payload: place for place, tag in enumerate(sent)}
-        ends = [
-            (session, places.get(session.frames[-1].payload, len(sent))) for session in self.sessions if session.frames
-        ]
-        return [compare(sent[: end + 1], session) for session, end in ends]
+        headers = [(place, tag) for place, tag in enumerate(sent) if tag.config]
+        reports = []
+        for session in filter(lambda session: session.frames, self.sessions):
+            first = places.get(session.frames[0].payload, 0)
+            last = places.get(session.frames[-1].payload, len(sent))
+            before = [tag for place, tag in headers if place < first]
+            # Of hours of frames a session of seconds needs no more than its own.
+            reports.append(compare([*before, *sent[first : last + 1]], session))
+        return reports
 
     async def run(self) -> None:
         """Play until cancelled."""
