@@ -22,7 +22,7 @@ from typing import Any
 from tests.e2e.network import Host, Network
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = float(os.environ.get("PATIENCE_S", 15))
+PATIENCE_S = float(os.environ.get("PATIENCE_S", 30))
 """How long a node may take for what it should do at once; generous, because the machine may be busy."""
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

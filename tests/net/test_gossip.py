@@ -138,7 +138,7 @@ async def test_a_peer_has_a_media_endpoint_and_a_measured_distance(tmp_path):
         assert a.media_endpoint(b.id) == f"tcp://127.0.0.1:{b.card.media}"
         assert a.media_endpoint("f" * 32) is None
         await holds(lambda: a.rtt_s(b.id))
-        assert a.rtt_s(b.id) < 0.1 and a.rtt_s("f" * 32) == 0.0
+        assert a.rtt_s(b.id) < 1 and a.rtt_s("f" * 32) == 0.0
 
 
 @asynctest
