@@ -28,6 +28,11 @@ PATIENCE_S = float(os.environ.get("PATIENCE_S", 30))
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def quiet() -> bool:
+    """Whether the machine has so little to do that what takes long is our own doing."""
+    return os.getloadavg()[0] < (os.cpu_count() or 1)
+
+
 def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Look every 50 ms until this is true; return what it was."""
     deadline = time.monotonic() + patience_s

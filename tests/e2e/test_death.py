@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import Cluster, Node, wait_until
+from tests.e2e.cluster import Cluster, Node, quiet, wait_until
 from tests.e2e.compare import assert_faithful, witness
 from tests.e2e.player import playing
 from tests.e2e.publisher import publishing
@@ -48,7 +48,7 @@ async def test_players_never_notice_the_death_of_another_node_which_is_taken_bac
             await returned.has(50)
         await assert_faithful(publisher, players)
         stalls = [report.longest_stall_s for report in await witness(publisher, players)]
-    assert max(stalls) < 2, stalls  # 0.05 s where nothing else runs; who waited for c would stand still for longer
+    assert max(stalls) < (0.5 if quiet() else 2), stalls
     with capsys.disabled():
         print(f"\nkill -9: dead to both after {died_s:.1f} s; ready {back_s:.1f} s after its start,", end=" ")
         print(f"alive {seen_s:.1f} s later; longest stall of others {max(stalls) * 1000:.0f} ms")
@@ -68,7 +68,7 @@ async def test_a_node_that_stood_still_for_a_while_is_taken_back_and_its_players
         await eventually(lambda: status(a, "b") == status(b, "a") == "alive", "both are alive")
         await assert_faithful(publisher, players)
         (untouched, stopped) = await witness(publisher, players)
-        assert untouched.longest_stall_s < 2 < stopped.longest_stall_s
+        assert untouched.longest_stall_s < (0.5 if quiet() else 2) < stopped.longest_stall_s
 
 
 def test_a_node_without_clients_exits_with_0_within_3_seconds_and_is_known_to_have_left(cluster: Cluster):
