@@ -1,5 +1,6 @@
 """Real nodes as real processes: started, watched, stopped and killed by their own pid."""
 
+import asyncio
 import json
 import os
 import random
@@ -13,8 +14,9 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,6 +42,13 @@ def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE
         assert time.monotonic() < deadline, f"{what}: still not so after {patience_s} s"
         time.sleep(0.05)
     return value
+
+
+async def eventually(holds: Callable[[], Any], what: str, patience_s: float = 15) -> float:
+    """The same for a coroutine; how long it took until this held, in seconds."""
+    began = time.perf_counter()
+    await asyncio.to_thread(wait_until, holds, what, patience_s)
+    return time.perf_counter() - began
 
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -111,11 +120,10 @@ class Node:
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ
             )
 
-    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+    def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of a GET; 0 if it cannot be reached."""
         try:
-            request = urllib.request.Request(self.http + path, method=method)
-            with _OPENER.open(request, timeout=5) as reply:
+            with _OPENER.open(self.http + path, timeout=5) as reply:
                 return reply.status, reply.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -124,8 +132,13 @@ class Node:
             return 0, b""
 
     def post(self, path: str) -> tuple[int, bytes]:
-        """Status and body of a POST without a body."""
-        return self.get(path, "POST")
+        """Status and body of a POST without a body, asked on its own machine."""
+        with self._host.entered() if self._host else nullcontext():
+            connection = HTTPConnection(self.address, self.http_port, timeout=5, source_address=("127.0.0.1", 0))
+            with closing(connection):
+                connection.request("POST", path)
+                reply = connection.getresponse()
+                return reply.status, reply.read()
 
     def json(self, path: str) -> Any:
         """What the API answers; None if it does not answer 200."""

@@ -3,19 +3,21 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import PATIENCE_S, Cluster, Node, wait_until
+from tests.e2e.cluster import PATIENCE_S, Cluster, Node, eventually
 from tests.e2e.flv import Tag
 from tests.e2e.network import HERE, Network, available
 from tests.e2e.roaming import RoamingPlayer, RoamingPublisher, sent_by
+from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, fed, playing_in, url
 from tests.e2e.tasks import asynctest, running
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
@@ -25,8 +27,6 @@ FRESH = 100
 LASTS_S = 100
 ALIGNED_S = 5.0
 """What two GOPs of a second publisher, and its joining before them, take."""
-SHAPES = {"star": {"b": "a", "c": "a", "d": "a"}, "chain": {"b": "a", "c": "b", "d": "c"}}
-"""Who feeds whom."""
 
 
 @dataclass
@@ -35,7 +35,6 @@ class Scene:
 
     network: Network
     nodes: dict[str, Node]
-    shape: dict[str, str]
 
 
 def source_killed(scene: Scene) -> None:
@@ -94,6 +93,10 @@ def leader_cut_off(scene: Scene) -> None:
     scene.network.cut("a", scene.network.hosts)
 
 
+def leader_switched(scene: Scene) -> None:
+    assert scene.nodes["b"].post(f"/api/v1/streams/{KEY}/switch?node=d")[0] == 200
+
+
 Fault = Callable[[Scene], None]
 """It may take its time: publishers and players go on meanwhile."""
 LEADER_LOST = (leader_killed, leader_drained, leader_stopped, leader_cut_off)
@@ -102,6 +105,7 @@ FAULTS: list[tuple[Fault, str, int]] = [
     *((fault, "", 1) for fault in (link_cut, link_reset, link_held, link_thin, publisher_returned)),
     *((fault, "a", copies) for fault in LEADER_LOST for copies in (1, 2)),
     (publisher_silent, "a", 2),
+    (leader_switched, "", 2),
 ]
 """What happens, whose players do not count, and to how many nodes the stream is published."""
 WAITS_S = {
@@ -118,17 +122,7 @@ WAIT_FOR_STANDBY_S = 1.0
 """The same where another publisher is there."""
 
 
-def fed(node: Node) -> dict[str, str]:
-    """Who feeds each replica, as a node knows it."""
-    row = node.stream("live/x") or {"replicas": []}
-    return {replica["node"]: replica["supplier"] for replica in row["replicas"]}
-
-
-async def until(holds: Callable[[], object], what: str) -> None:
-    await asyncio.to_thread(wait_until, holds, what, 3 * PATIENCE_S)
-
-
-Start = Callable[[RoamingPlayer], Awaitable[None]]
+until = partial(eventually, patience_s=3 * PATIENCE_S)
 
 
 class Cost(NamedTuple):
@@ -147,16 +141,6 @@ class Cost(NamedTuple):
 
 
 Judge = Callable[[list[RoamingPlayer], list[Tag], float], Cost]
-
-
-async def shaped(scene: Scene, players: dict[str, RoamingPlayer], start: Start) -> None:
-    """Let them play, each from a replica that is fed as its shape says: others cannot be reached while it joins."""
-    for name, supplier in scene.shape.items():
-        scene.network.cut(name, [other for other in scene.nodes if other not in (name, supplier)])
-        await start(players[name])
-        await until(lambda name=name: len(players[name].arrivals) > FRESH, f"{name} plays")
-        scene.network.heal()
-    await until(lambda: fed(scene.nodes["a"]) == scene.shape, f"a {scene.shape}")
 
 
 async def played_on(players: Iterable[RoamingPlayer]) -> None:
@@ -207,37 +191,24 @@ async def trial(
     directory: Path, shape: dict[str, str], fault: Fault, spared: str, copies: int, frames: list[Tag], judge: Judge
 ) -> Cost:
     """Let it happen; what that cost the players that count, by all of what was sent, and since when."""
-    # Nobody looks for a shorter way than the one that the shape gives him.
-    settings = {
-        "stream__standby": "true",
-        "stream__hold_s": "10",
-        "balance__supply": "{depth = 0, children = 0, jitter = 0}",
-    }
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
+        settings = {"stream__standby": "true", "stream__hold_s": "10"} | AS_SHAPED
         cluster = stack.enter_context(Cluster(directory, network, **settings))
         nodes = cluster.start(*"abcd")
-        urls = [f"{node.rtmp}/live/x" for node in nodes]
+        urls = [f"{node.rtmp}/{KEY}" for node in nodes]
         publishers = [RoamingPublisher(order, frames) for order in (urls, urls[3:] + urls[:3])[:copies]]
-        players = {node.name: RoamingPlayer([f"{node.http}/live/x.flv?wait=5&redirect=0"]) for node in nodes}
-        scene = Scene(network, cluster.nodes, shape)
-
-        async def start(each: RoamingPlayer | RoamingPublisher) -> None:
-            await stack.enter_async_context(running(each.run()))
-
-        await start(publishers[0])
-        await until(lambda: nodes[0].stream("live/x"), "a leads")
-        await start(players["a"])
-        await shaped(scene, players, start)
-        await asyncio.to_thread(cluster.settle)
+        await stack.enter_async_context(running(publishers[0].run()))
+        joining = playing_in(shape, network, cluster, lambda node: RoamingPlayer([url(node)]))
+        players = await stack.enter_async_context(joining)
         if copies > 1:
-            await start(publishers[1])
-            await until(lambda: nodes[0].stream("live/x")["standby"], "another waits")
+            await stack.enter_async_context(running(publishers[1].run()))
+            await until(lambda: nodes[0].stream(KEY)["standby"], "another waits")
             await asyncio.sleep(ALIGNED_S)
         counted = [player for name, player in players.items() if name != spared]
         assert await asyncio.to_thread(fed, nodes[0]) == shape
         before = max(player.arrivals[-1].at for player in counted)
-        await asyncio.to_thread(fault, scene)
+        await asyncio.to_thread(fault, Scene(network, cluster.nodes))
         await played_on(counted)
         cost = judge(counted, sent_by(publishers, frames), before)
         network.heal()

@@ -7,20 +7,13 @@ import time
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import Cluster, Node, quiet, wait_until
+from tests.e2e.cluster import Cluster, Node, eventually, quiet, wait_until
 from tests.e2e.compare import assert_faithful, witness
 from tests.e2e.player import playing
 from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
 
 EXIT_S = 3.0
-
-
-async def eventually(holds, what: str, patience_s: float = 15) -> float:
-    """How long it took until this held."""
-    began = time.perf_counter()
-    await asyncio.to_thread(wait_until, holds, what, patience_s)
-    return time.perf_counter() - began
 
 
 def status(observer: Node, name: str) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import Cluster, quiet
+from tests.e2e.cluster import Cluster, eventually, quiet
 from tests.e2e.compare import assert_faithful, witness
 from tests.e2e.network import HERE, Network, available
 from tests.e2e.player import playing
 from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
-from tests.e2e.test_death import eventually, status
+from tests.e2e.test_death import status
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
 

@@ -2,14 +2,20 @@
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import pytest
 
 from tests.e2e import http, synthetic
 from tests.e2e.cluster import Cluster
 from tests.e2e.flv import Reader, Tag
-from tests.e2e.player import playing
+from tests.e2e.network import Network, available
 from tests.e2e.publisher import publishing
+from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest
+
+pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
 
 POSITION = re.compile(r"(\d+)\.(\w+)\.(\d+); headers=(\d+)")
 
@@ -30,19 +36,20 @@ async def received(url: str, count: int) -> tuple[str, list[Tag]]:
     return f"{epoch}.{leader}.{int(number) + len(tags) - int(headers)}", tags
 
 
+@pytest.mark.parametrize("shape", [pytest.param("star", marks=pytest.mark.soak), "chain"])
 @asynctest
-async def test_a_player_of_a_node_that_dies_goes_on_at_another_with_the_next_frame(cluster: Cluster):
-    a, b, c = cluster.start("a", "b", "c")
-    async with (
-        publishing(f"{a.rtmp}/live/x", synthetic.stream(60)) as publisher,
-        playing(f"{c.http}/live/x.flv?redirect=0&wait=5") as (other,),
-    ):
-        await other.has(10)
-        playing_b = asyncio.create_task(received(f"{b.http}/live/x.flv?redirect=0&wait=5&offset=", 10_000))
+async def test_a_player_of_a_node_that_dies_goes_on_at_another_with_the_next_frame(tmp_path: Path, shape):
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network(*"abcd"))
+        cluster = stack.enter_context(Cluster(tmp_path, network, **AS_SHAPED))
+        a, b, c, _ = cluster.start(*"abcd")
+        publisher = await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", synthetic.stream(60)))
+        await stack.enter_async_context(playing_in(SHAPES[shape], network, cluster))
+        playing_b = asyncio.create_task(received(f"{url(b)}&offset=", 10_000))
         await asyncio.sleep(1.5)
         b.kill()
         position, before = await playing_b
-        _, after = await received(f"{c.http}/live/x.flv?redirect=0&offset={position}", 100)
+        _, after = await received(f"{url(c)}&offset={position}", 100)
         seen = [tag for tag in before + after if not tag.config]
         sent = [tag for tag in publisher.sent if not tag.config]
         first = sent.index(seen[0])

@@ -1,20 +1,23 @@
 """ffmpeg comes back to its stream on other nodes, with another picture and then other codecs: the players stay."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby, pairwise
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Node
+from tests.e2e.cluster import Cluster, Node, eventually
 from tests.e2e.flv import AUDIO, VIDEO, Tag
-from tests.e2e.player import Player, playing
+from tests.e2e.network import Network, available
+from tests.e2e.player import Player
 from tests.e2e.programs import TEST_SOURCE, program, run
+from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest
-from tests.e2e.test_death import eventually
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
 
-KEY = "live/x"
 LARGE = tuple(part.replace("320x240", "640x360") for part in TEST_SOURCE)
 FLASH = (*TEST_SOURCE[: TEST_SOURCE.index("-c:v")], "-c:v", "flv1", "-g", "25", "-c:a", "libmp3lame", "-ar", "44100")
 """Codecs that have no sequence headers."""
@@ -30,13 +33,24 @@ def is_header(tag: Tag) -> bool:
     return codec(tag) == (AVC if tag.kind == VIDEO else AAC) and tag.payload[1] == 0
 
 
-async def publish(source: tuple[str, ...], node: Node, players: list[Player]) -> None:
-    """Publish until each player has had some seconds of it; then vanish without a goodbye."""
-    counts = [len(player.arrivals) for player in players]
+async def seen(players: Iterable[Player]) -> None:
+    """Wait until each player has had some seconds more."""
+    wanted = [(player, len(player.arrivals) + 200) for player in players]
+    for player, count in wanted:
+        await player.until(lambda player, count=count: len(player.arrivals) > count, "nothing new")
+
+
+@asynccontextmanager
+async def vanishing(source: tuple[str, ...], node: Node) -> AsyncIterator[None]:
+    """ffmpeg, which publishes for as long as the block takes, and then is gone without a goodbye."""
     async with program(*source, "-f", "flv", f"{node.rtmp}/{KEY}") as encoder:
-        for player, count in zip(players, counts, strict=True):
-            await player.until(lambda player, count=count: len(player.arrivals) > count + 200, "nothing new")
+        yield
         encoder.kill()
+
+
+def player_of(node: Node) -> Player:
+    urls = {"a": f"{node.ws}/{KEY}.flv?wait=9&redirect=0", "b": f"{node.rtmp}/{KEY}?wait=9"}
+    return Player(urls.get(node.name, url(node)))
 
 
 def assert_continuous(player: Player) -> list[str]:
@@ -57,16 +71,24 @@ def assert_continuous(player: Player) -> list[str]:
     return [f"codec {number}" for (number, _), _ in runs]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @asynctest(120)
-async def test_players_stay_when_ffmpeg_returns_elsewhere_with_another_picture_and_other_codecs(cluster: Cluster):
-    a, b, c = cluster.start("a", "b", "c")
-    urls = [f"{c.http}/{KEY}.flv?wait=9&redirect=0", f"{b.rtmp}/{KEY}?wait=9", f"{a.ws}/{KEY}.flv?wait=9&redirect=0"]
-    async with playing(*urls) as players:
-        await publish(TEST_SOURCE, a, players)
-        await publish(LARGE, b, players)
-        shown = asyncio.create_task(run("ffprobe", "-v", "error", "-show_entries", "stream=width", urls[0]))
-        await publish(FLASH, c, players)
-        await publish(TEST_SOURCE, c, players)
+async def test_players_stay_when_ffmpeg_returns_elsewhere_with_another_picture_and_other_codecs(tmp_path: Path, shape):
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network(*"abcd"))
+        cluster = stack.enter_context(Cluster(tmp_path, network, **AS_SHAPED))
+        a, b, c, d = cluster.start(*"abcd")
+        async with vanishing(TEST_SOURCE, a):
+            joining = playing_in(SHAPES[shape], network, cluster, player_of)
+            players = (await stack.enter_async_context(joining)).values()
+            await seen(players)
+        async with vanishing(LARGE, b):
+            await seen(players)
+        shown = asyncio.create_task(run("ffprobe", "-v", "error", "-show_entries", "stream=width", url(c)))
+        async with vanishing(FLASH, c):
+            await seen(players)
+        async with vanishing(TEST_SOURCE, d):
+            await seen(players)
         assert "[STREAM]" in (await shown)[1]
         assert not any(player.ended for player in players)
         for player in players:

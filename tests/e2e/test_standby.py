@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import Cluster, Node
+from tests.e2e.cluster import Cluster, Node, eventually
 from tests.e2e.compare import compare
 from tests.e2e.flv import AUDIO, VIDEO, Tag
 from tests.e2e.player import Player, playing
 from tests.e2e.publisher import Publisher, RTMPIngest, publishing
 from tests.e2e.tasks import asynctest, running
-from tests.e2e.test_death import eventually
 
 PATIENCE_S = 3.0
 """For a machine that is busy with other things: where it is not, no stall is longer than a second."""
