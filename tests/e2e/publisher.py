@@ -30,13 +30,14 @@ class RTMPIngest:
     """`publish` over RTMP."""
 
     def __init__(self, stream: rtmp.Stream) -> None:
+        self.asked_at = stream.asked_at
         self._stream = stream
         self._listening = asyncio.create_task(stream.listen())
 
     @classmethod
-    async def open(cls, url: str) -> "RTMPIngest":
+    async def open(cls, url: str, start: asyncio.Barrier | None = None) -> "RTMPIngest":
         """Connect, and publish once the server agrees. Raises `Refused`."""
-        return cls(await rtmp.Stream.open(url, publish=True))
+        return cls(await rtmp.Stream.open(url, publish=True, start=start))
 
     async def send(self, tag: Tag) -> None:
         if self._listening.done():

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,9 @@ from mesh.rtmp.client import ClientSession
 from mesh.rtmp.event import MessageReceived, PlayEnded, Playing, Published, Rejected
 from tests.e2e.flv import Tag
 from tests.e2e.http import PATIENCE_S
+
+PUBLISH = b"\x02\x00\x07publish"
+"""How the command begins that asks for it."""
 
 
 class Refused(Exception):
@@ -24,19 +28,26 @@ class Stream:
     def __init__(self, session: ClientSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.status = ""
         """`NetStream.Publish.Start` or `NetStream.Play.Start`."""
+        self.asked_at = 0.0
+        """When it asked to publish, if there was somebody to wait for."""
         self._session = session
         self._reader = reader
         self._writer = writer
         self._early: list[Any] = []  # what came in one read with the answer
+        self._start: asyncio.Barrier | None = None
 
     @classmethod
-    async def open(cls, url: str, publish: bool) -> "Stream":
-        """Connect and ask. Raises `Refused`, or `OSError` where the server just closes."""
+    async def open(cls, url: str, publish: bool, start: asyncio.Barrier | None = None) -> "Stream":
+        """Connect and ask, in the same moment as all others of `start`.
+
+        Raises `Refused`, or `OSError` where the server just closes.
+        """
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 1935, limit=1 << 20)
         session = ClientSession(random.Random())
         (session.publish if publish else session.play)(url)
         stream = cls(session, reader, writer)
+        stream._start = start
         try:
             await asyncio.wait_for(stream._answer(), PATIENCE_S)
         except BaseException:
@@ -95,6 +106,9 @@ class Stream:
 
     async def _flush(self) -> None:
         if data := self._session.data_to_send():
+            if self._start and PUBLISH in data:
+                await self._start.wait()
+                self.asked_at = time.perf_counter()
             self._writer.write(data)
             await self._writer.drain()
 

@@ -1,26 +1,29 @@
 """Streams that are published twice: whatever happens to the leader, nothing is lost and nothing comes twice."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.e2e import synthetic
-from tests.e2e.cluster import Cluster, Node, eventually
+from tests.e2e.cluster import Cluster, Node, eventually, quiet
 from tests.e2e.compare import compare
 from tests.e2e.flv import AUDIO, VIDEO, Tag
+from tests.e2e.network import Network, available
 from tests.e2e.player import Player, playing
 from tests.e2e.publisher import Publisher, RTMPIngest, publishing
+from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest, running
 
+needs_network = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
 PATIENCE_S = 3.0
 """For a machine that is busy with other things: where it is not, no stall is longer than a second."""
 ALIGNED_S = 4.0
 """What two GOPs of a second, and the joining before them, take."""
 PASSED_ON_S = 0.3
 """What a frame takes from its publisher to the players, at most."""
-KEY = "live/x"
 
 
 def moving(tags: Iterable[Tag]) -> Iterable[Tag]:
@@ -29,8 +32,11 @@ def moving(tags: Iterable[Tag]) -> Iterable[Tag]:
 
 
 async def doubled(stack: AsyncExitStack, frames: list[Tag], *nodes: Node) -> list[Publisher]:
-    """One encoder that pushes to these nodes, from the same moment on."""
-    ingests = await asyncio.gather(*[RTMPIngest.open(f"{node.rtmp}/{KEY}") for node in nodes])
+    """One encoder that pushes to these nodes, and asks them in the same moment."""
+    start = asyncio.Barrier(len(nodes))
+    ingests = await asyncio.gather(*[RTMPIngest.open(f"{node.rtmp}/{KEY}", start) for node in nodes])
+    times = [ingest.asked_at for ingest in ingests]
+    assert max(times) - min(times) < 0.001 or not quiet(), "they asked at once"
     publishers = [Publisher(ingest, frames, 1.0) for ingest in ingests]
     await stack.enter_async_context(running(*(publisher.run() for publisher in publishers)))
     for ingest in ingests:
@@ -66,69 +72,81 @@ async def assert_seamless(frames: list[Tag], publisher: Publisher, players: Iter
     return stalls
 
 
-FATES: dict[str, Callable[[Node], object]] = {
-    "killed": Node.kill,
-    "told to switch": lambda node: None,
-}
-
-
-@pytest.mark.parametrize(
-    ("fate", "picture"),
-    [
-        ("killed", synthetic.still),
-        pytest.param("killed", moving, marks=pytest.mark.soak),
-        pytest.param("told to switch", synthetic.still, marks=pytest.mark.soak),
-        pytest.param("told to switch", moving, marks=pytest.mark.soak),
-    ],
-)
+@needs_network
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("picture", [synthetic.still, pytest.param(moving, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("fate", ["killed", pytest.param("told to switch", marks=pytest.mark.soak)])
 @asynctest
-async def test_nobody_misses_a_frame_when_the_leader_is(cluster: Cluster, fate: str, picture, capsys):
-    a, b, c = cluster.start("a", "b", "c", stream__standby="true")
+async def test_nobody_misses_a_frame_when_the_leader_is(tmp_path: Path, fate: str, picture, shape, capsys):
     async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network(*"abcd"))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **AS_SHAPED))
+        a, _, c, d = cluster.start(*"abcd")
         frames = list(picture(synthetic.stream(60)))
-        first, other, publishers = await leads(stack, frames, a, b)
-        nodes = [other, c] if fate == "killed" else [first, other, c]
-        urls = [f"{node.http}/{KEY}.flv?wait=5&redirect=0" for node in nodes]
-        async with playing(*urls) as players:
-            for player in players:
-                await player.has(10)
-            await asyncio.sleep(ALIGNED_S)
-            FATES[fate](first)
-            if fate == "told to switch":
-                assert c.post(f"/api/v1/streams/{KEY}/switch?node={other.name}")[0] == 200
-            await eventually(lambda: row(c, "leader") == other.name, "the other leads")
-            await asyncio.sleep(1)
-            stalls = await assert_seamless(frames, publishers[1], players)
+        first, other, publishers = await leads(stack, frames, a, d)
+        suppliers = {"b": first.name, "c": "b" if shape == "chain" else first.name}
+        players = await stack.enter_async_context(playing_in(suppliers, network, cluster))
+        players[other.name] = (await stack.enter_async_context(playing(url(other))))[0]
+        await asyncio.sleep(ALIGNED_S)
+        if fate == "killed":
+            first.kill()
+            del players[first.name]
+        else:
+            assert c.post(f"/api/v1/streams/{KEY}/switch?node={other.name}")[0] == 200
+        await eventually(lambda: row(c, "leader") == other.name, "the other leads")
+        await asyncio.sleep(1)
+        stalls = await assert_seamless(frames, publishers[1], players.values())
     assert max(stalls) < PATIENCE_S, stalls
     with capsys.disabled():
-        print(f"\nleader {fate}, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost")
+        print(f"\nleader {fate}, {shape}, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost")
+
+
+@pytest.mark.parametrize("picture", [synthetic.still, moving])
+@asynctest
+async def test_players_who_wait_for_a_stream_that_comes_to_two_nodes_at_once_miss_nothing(
+    cluster: Cluster, picture, capsys
+):
+    nodes = cluster.start("a", "b", "c", stream__standby="true")
+    async with playing(*(url(node) for node in nodes)) as players, AsyncExitStack() as stack:
+        await asyncio.sleep(1)
+        frames = list(picture(synthetic.stream(60)))
+        _, _, publishers = await leads(stack, frames, *nodes[:2])
+        await asyncio.sleep(ALIGNED_S)
+        stalls = await assert_seamless(frames, publishers[1], players)
+        for player in players:
+            assert player.frames[0].timestamp == 0, f"{player.url} missed the beginning"
+    with capsys.disabled():
+        print(
+            f"\npublished twice at once, {picture.__name__}: longest stall {max(stalls) * 1000:.0f} ms, no frame lost"
+        )
 
 
 @pytest.mark.soak
+@needs_network
+@pytest.mark.parametrize("shape", SHAPES)
 @asynctest
 async def test_a_standby_of_another_encoder_goes_on_at_a_keyframe_in_a_second_and_the_wait_for_it(
-    cluster: Cluster, capsys
+    tmp_path: Path, capsys, shape
 ):
-    a, b, c = cluster.start("a", "b", "c", stream__standby="true")
     one, other = (list(synthetic.stream(60, seed=seed)) for seed in (1, 2))
     theirs = {tag.payload for tag in other if not tag.config}
     async with AsyncExitStack() as stack:
+        network = stack.enter_context(Network(*"abcd"))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **AS_SHAPED))
+        a, _, c, d = cluster.start(*"abcd")
         await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", one))
-        await eventually(lambda: row(b, "leader") == "a", "a leads")
-        publisher = await stack.enter_async_context(publishing(f"{b.rtmp}/{KEY}", other))
-        urls = [f"{node.http}/{KEY}.flv?wait=5&redirect=0" for node in (b, c)]
-        async with playing(*urls) as players:
-            for player in players:
-                await player.has(50)
-            assert row(c, "standby") == ["b"]
-            a.kill()
-            for player in players:
-                await player.until(lambda player: player.frames[-1].payload in theirs, "b goes on")
-                await player.has(len(player.frames) + 50)
-            waits = [cut(player, one, other, publisher) for player in players]
+        players = await stack.enter_async_context(playing_in(SHAPES[shape], network, cluster))
+        publisher = await stack.enter_async_context(publishing(f"{d.rtmp}/{KEY}", other))
+        await eventually(lambda: row(c, "standby") == ["d"], "d waits")
+        a.kill()
+        survivors = [player for name, player in players.items() if name != "a"]
+        for player in survivors:
+            await player.until(lambda player: player.frames[-1].payload in theirs, "d goes on")
+            await player.has(len(player.frames) + 50)
+        waits = [cut(player, one, other, publisher) for player in survivors]
     with capsys.disabled():
         pictures, sounds = map(max, zip(*waits, strict=True))
-        print(f"\nanother encoder: {pictures:.2f} s without a picture, {sounds:.2f} s without sound")
+        print(f"\nanother encoder, {shape}: {pictures:.2f} s without a picture, {sounds:.2f} s without sound")
 
 
 def cut(player: Player, one: list[Tag], other: list[Tag], publisher: Publisher) -> tuple[float, float]:
