@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.cluster import PATIENCE_S, Cluster, Node, wait_until
 from tests.e2e.network import Network, available
 from tests.e2e.tasks import asynctest
+from tests.sim.detection import DEATHS, deaths
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
 
@@ -32,6 +33,8 @@ FAULTS: dict[str, tuple[Callable[[Network, Node], object], Callable[[Network, No
     ),
 }
 """What happens to a node, and what ends it."""
+WORLDS = 20
+"""Simulated, of the same."""
 
 
 def told(node: Node, about: str, status: str, since: float) -> float | None:
@@ -48,6 +51,12 @@ async def known_s(others: list[Node], about: str, status: str, since: float) -> 
         wait_until, lambda: all(told(n, about, status, since) for n in others), what, 2 * PATIENCE_S
     )
     return max(told(node, about, status, since) or 0 for node in others) - since
+
+
+def simulated_s(death: str) -> list[float]:
+    """How long it takes simulated nodes, in as many worlds."""
+    place = [*DEATHS].index(death)
+    return [deaths("ours", len(NAMES), 0.0, seed)[place].everyone for seed in range(WORLDS)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -67,6 +76,8 @@ async def test_all_others_know_of_a_death_and_of_a_return(tmp_path: Path, fault:
             mend(network, victim)
             back.append(await known_s(others, victim.name, "alive", began))
             await asyncio.to_thread(cluster.settle)
+    simulated = simulated_s("process ends" if fault == "kill -9" else "host goes down")
     with capsys.disabled():
-        print(f"\n{fault}: dead to all in {statistics.median(died):.2f} s (worst {max(died):.2f}),", end=" ")
+        print(f"\n{fault}: dead to all in {statistics.median(died):.2f} s (worst {max(died):.2f}; simulated", end=" ")
+        print(f"{statistics.median(simulated):.2f}, worst {max(simulated):.2f}),", end=" ")
         print(f"alive again in {statistics.median(back):.2f} s (worst {max(back):.2f}), {ROUNDS} times")

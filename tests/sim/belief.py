@@ -6,7 +6,7 @@ from math import ceil, log, log10
 from random import Random
 
 from mesh.gossip.member import Status
-from tests.sim.schedule import Schedule
+from tests.sim.schedule import Timers
 
 INTERVAL_S = 1.0
 """Between two probes, in which suspicion is measured."""
@@ -69,7 +69,7 @@ class Rumour:
 class Beliefs:
     """Of one node, which knows so many others from the start."""
 
-    def __init__(self, schedule: Schedule, random: Random, host: int, size: int, objected: Callable[[], None]) -> None:
+    def __init__(self, schedule: Timers, random: Random, host: int, size: int, objected: Callable[[], None]) -> None:
         """With what is to happen when the node had to object to its own death."""
         self.known = {other: Known(Status.ALIVE, 1, 0.0) for other in range(size)}
         self.rumours: dict[int, Rumour] = {}

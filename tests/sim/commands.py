@@ -92,9 +92,8 @@ def stalls(seeds: int) -> None:
     for heading in ("stalled", *DETECTORS, "memberlist / ours"):
         table.add_column(heading, justify="right")
     for cell in CELLS:
-        title = f"{cell.nodes}, {cell.seconds:g} s / {cell.gap:g} s"
-        found = {by: [*each(partial(stalled, by, cell), range(seeds), f"{title}, {by}")] for by in DETECTORS}
-        table.add_row(title, *map(counted, found.values()), proportion(found["memberlist"], found["ours"]))
+        found = {by: [*each(partial(stalled, by, cell), range(seeds), f"{cell}, {by}")] for by in DETECTORS}
+        table.add_row(f"{cell}", *map(counted, found.values()), proportion(found["memberlist"], found["ours"]))
     Console().print(table)
 
 

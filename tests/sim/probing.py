@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mesh.gossip.member import Status
 from tests.sim.belief import INTERVAL_S, Beliefs, Fact
-from tests.sim.schedule import Schedule
+from tests.sim.schedule import Timers
 
 PROBE_TIMEOUT_S = 0.5
 INDIRECT = 3
@@ -70,7 +70,7 @@ class Node(Protocol):
 class Probing:
     """One probe a second, and the answers to those of others."""
 
-    def __init__(self, schedule: Schedule, random: Random, node: Node, tcp: bool) -> None:
+    def __init__(self, schedule: Timers, random: Random, node: Node, tcp: bool) -> None:
         self.health = 0
         """The worse, the slower it accuses others."""
         self._schedule, self._random, self._node, self._tcp = schedule, random, node, tcp

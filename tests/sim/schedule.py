@@ -42,3 +42,37 @@ class Schedule:
             return True
         self.now = end
         return False
+
+
+class Timers:
+    """Those of one process: what falls due while it is stopped happens when it goes on."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.stopped = False
+        self._schedule = schedule
+        self._due: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    @property
+    def now(self) -> float:
+        return self._schedule.now
+
+    def at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Let something happen at a moment, or later."""
+        self._schedule.at(when, self._falls_due, act, arguments)
+
+    def after(self, seconds: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Let something happen in a while, or later."""
+        self.at(self.now + seconds, act, *arguments)
+
+    def go_on(self) -> None:
+        """Let happen what fell due, in that order."""
+        self.stopped = False
+        due, self._due = self._due, []
+        for act, arguments in due:
+            act(*arguments)
+
+    def _falls_due(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        if self.stopped:
+            self._due.append((act, arguments))
+        else:
+            act(*arguments)

@@ -1,6 +1,7 @@
 """Stalls: nodes that hear and send nothing for a while, again and again, and who is held for dead because of it.
 
-The anomalies of the Lifeguard paper: timers run on, so who stalls finds everyone else silent.
+The anomalies of the Lifeguard paper: timers run on, so who stalls finds everyone else silent; or, in the last
+cell, they stop as well, as those of a process do that is stopped.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,16 @@ class Stalls(NamedTuple):
     nodes: int
     seconds: float
     gap: float
+    timers: bool = True
+    """Whether they run on."""
+
+    def __str__(self) -> str:
+        return f"{self.nodes}, {self.seconds:g} s / {self.gap:g} s" + ("" if self.timers else ", timers too")
 
 
-CELLS = (Stalls(1, 8, 8), Stalls(4, 16, 2), Stalls(8, 8, 1), Stalls(8, 32, 2))
+WORST = Stalls(8, 32, 2)
+WHOLE = WORST._replace(timers=False)
+CELLS = (Stalls(1, 8, 8), Stalls(4, 16, 2), Stalls(8, 8, 1), WORST, WHOLE)
 
 
 class FalseDeaths(NamedTuple):
@@ -45,7 +53,7 @@ def false_deaths(
 
     def stall(node: Process | Swim) -> None:
         if world.now < since + lasts:
-            node.stall(stalls.seconds, timers=True)
+            node.stall(stalls.seconds, stalls.timers)
             world.after(stalls.seconds + stalls.gap, stall, node)
 
     for node in slow:

@@ -15,7 +15,7 @@ from mesh.gossip.message import Sender
 from tests.sim.belief import Beliefs, Fact
 from tests.sim.network import Network, host_name
 from tests.sim.probing import Probing
-from tests.sim.schedule import Schedule
+from tests.sim.schedule import Schedule, Timers
 from tests.sim.world import World
 
 GOSSIP_S = 0.2
@@ -50,15 +50,16 @@ class Swim:
         self.bytes = 0
         self.subscriptions: set[Any] = set()
         self._schedule, self._network, self._random = schedule, network, random
+        self._timers = Timers(schedule)
         self._blocks = blocks
         self._blocked: list[Callable[[], None]] = []
         self._inbox: list[tuple[Any, Sender]] = []
         self._outbox: list[tuple[int, tuple[Any, ...], bool]] = []
-        self.beliefs = Beliefs(schedule, random, host, size, lambda: self._probing.aware(+1))
-        self._probing = Probing(schedule, random, self, tcp)
-        schedule.after(random.uniform(0, GOSSIP_S), self._gossip)
+        self.beliefs = Beliefs(self._timers, random, host, size, lambda: self._probing.aware(+1))
+        self._probing = Probing(self._timers, random, self, tcp)
+        self._timers.after(random.uniform(0, GOSSIP_S), self._gossip)
         if tcp:
-            schedule.after(random.uniform(0, PUSH_PULL_S), self._push_pull)
+            self._timers.after(random.uniform(0, PUSH_PULL_S), self._push_pull)
 
     @property
     def health(self) -> int:
@@ -79,9 +80,8 @@ class Swim:
         return [verdict for verdict in self.beliefs.log if verdict[0] > since]
 
     def stall(self, seconds: float, timers: bool = True) -> None:
-        """Hear and send nothing for so long, while timers run on."""
-        assert timers, "only this kind of stall is modelled"
-        self.deaf = True
+        """Hear and send nothing for so long; unless `timers` run on, do nothing else either."""
+        self.deaf, self._timers.stopped = True, not timers
         self._schedule.after(seconds, self._wake)
 
     def receive(self, packet: Any, sender: Sender) -> None:
@@ -122,6 +122,7 @@ class Swim:
         blocked, self._blocked = self._blocked, []
         for act in blocked:
             act()
+        self._timers.go_on()
 
     def _hear(self, packets: Iterable[tuple[Any, Sender]]) -> None:
         """Pings are answered at once; of facts that pile up, who lives comes first, and the newest."""
@@ -150,7 +151,7 @@ class Swim:
         for host in self.beliefs.some(GOSSIPED_TO, Status) if self.beliefs.rumours else ():
             if facts := self.beliefs.to_tell():
                 self.put(host, facts, False)
-        self._schedule.after(GOSSIP_S, self._gossip)
+        self._timers.after(GOSSIP_S, self._gossip)
 
     def _push_pull(self) -> None:
         if not self.alive or self.put_off(self._push_pull):
@@ -162,7 +163,7 @@ class Swim:
             if len(self.beliefs.known) > PUSH_PULL_SCALED
             else 1
         )
-        self._schedule.after(PUSH_PULL_S * scale, self._push_pull)
+        self._timers.after(PUSH_PULL_S * scale, self._push_pull)
 
     def _state(self, answer: bool) -> State:
         """Whom it holds for dead, others shall only suspect."""
