@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 import click
@@ -161,9 +161,14 @@ def list_properties() -> None:
 
 def each(measure: Callable[[S], T], seeds: Sequence[S], title: str) -> Iterator[T]:
     """The results of these seeds, computed on all cores."""
-    with ProcessPoolExecutor(os.cpu_count(), initializer=collect_seldom) as pool:
-        results = pool.map(measure, seeds)
-        yield from track(results, title, len(seeds), console=Console(stderr=True), transient=True)
+    results = workers().map(measure, seeds)
+    yield from track(results, title, len(seeds), console=Console(stderr=True), transient=True)
+
+
+@cache
+def workers() -> ProcessPoolExecutor:
+    """One for each core; they stay, for a Python that compiles what it repeats is the faster the longer it runs."""
+    return ProcessPoolExecutor(os.cpu_count(), initializer=collect_seldom)
 
 
 def stalled(by: str, cell: Stalls, seed: int) -> FalseDeaths:

@@ -4,6 +4,7 @@ Same seed, same world: its trace hash covers every message that arrived and ever
 """
 
 import gc
+import sys
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -94,6 +95,8 @@ class World(Schedule):
 
 def collect_seldom() -> None:
     """Worlds are large and short-lived: look for garbage once in a while, and only among what is made from now on."""
+    if sys.implementation.name == "pypy":  # it does so on its own
+        return
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000)
