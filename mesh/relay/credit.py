@@ -10,7 +10,7 @@ link that takes the place of another; only the first of a stream begins with a G
 
 FIRST_WINDOW = 256 << 10
 """Before anything has arrived: a GOP to start with."""
-MIN_WINDOW = 16 << 10
+MIN_WINDOW = 8 << 10
 MAX_WINDOW = 8 << 20
 AHEAD_S = 0.25
 

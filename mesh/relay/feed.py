@@ -78,6 +78,8 @@ class Link:
     started: bool = False
     pictures_at: int = 0
     """Up to this offset it gets no pictures: there it skips to a keyframe."""
+    jump: Entry | None = None
+    """Where it skips to, until that is sent: a connection may take nothing for a while."""
     due: bool = False
     spent: int = 0
     """Of the credit."""
@@ -91,7 +93,7 @@ class Link:
         self.skips += skips
         if skips or self.next < self.pictures_at <= pack.end:
             self.since = now
-        self.started = True
+        self.started, self.jump = True, None
         self.next = pack.end
         self.spent += pack.size
         self.bytes += pack.size
@@ -132,6 +134,8 @@ class Feed:
         A link that comes too late skips to the newest keyframe: pictures have a gap, but sound goes on.
         """
         log = self.log
+        if link.jump and link.jump.offset >= log.tail:
+            return link.jump
         place = Entry(link.next, ()) if link.started else resume(log, link.position)
         if place is None or place.offset >= log.head:
             return None
@@ -139,7 +143,8 @@ class Feed:
         late = place.offset > link.pictures_at and self.lag_s(link, now) > self._lag_s
         if log.entry and log.entry.offset > place.offset and (lost or late):
             link.pictures_at = log.entry.offset
-            return self._jump(place.offset, log.entry)
+            link.jump = self._jump(place.offset, log.entry)
+            return link.jump
         return place
 
     def read(self, place: Entry, limit: int, pictures_at: int = 0) -> Pack | None:

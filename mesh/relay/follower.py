@@ -162,7 +162,7 @@ class Follower:
             self.frames += landed.taken
             self.dropped["malformed header"] += landed.malformed
             self.lag_ms = media.lag_ms
-            self._took(link, sum(len(frame.payload) for frame in frames), now)
+            self._took(link, frames, now)
 
     def _opened(self, message: Opened, link: Link, now: float) -> None:
         if message.endless(self._me):
@@ -212,10 +212,10 @@ class Follower:
             self.path = ()
             self._enter(State.GONE, message.reason)
 
-    def _took(self, link: Link, size: int, now: float) -> None:
+    def _took(self, link: Link, frames: Sequence[Frame], now: float) -> None:
         """Media arrived on a link: any older one has done its duty."""
+        size = self._pace.heard(frames, now)
         self.bytes += size
-        self._pace.heard(size, now)
         self._silence.broken()
         self._search.end()
         self._barren = 0
@@ -292,7 +292,7 @@ class Follower:
             self._enter(State.OPEN)
 
     def _grant(self, link: Link) -> None:
-        self._outbox.append((link.supplier, link.credit(self._rtt(link.supplier), self._pace.peak or self._pace.rate)))
+        self._outbox.append((link.supplier, link.credit(self._rtt(link.supplier), self._pace.expected)))
 
     def _enter(self, state: State, reason: str = "") -> None:
         self.state = state

@@ -183,6 +183,23 @@ def test_a_link_that_skips_still_gets_the_sound_in_portions_and_counts_one_skip(
     assert link.skips == 1 and link.next == log.head
 
 
+@pytest.mark.parametrize("first", range(3, 8))
+def test_a_skip_counts_also_if_the_connection_took_nothing_at_first(first: int) -> None:
+    link, feed = link_at(at(first)), Feed(log_of(*with_sound()), LAG_S, 0)
+    assert feed.place(link, LAG_S + 1) == feed.place(link, LAG_S + 2)
+    sent_on(link, feed, 250)
+    assert link.skips == 1
+
+
+def test_a_skip_that_was_not_sent_in_time_is_decided_anew() -> None:
+    link, log = link_at(at(5)), log_of(*gops(20), max_bytes=20_000)
+    feed = Feed(log, LAG_S, 0)
+    first = feed.place(link, LAG_S + 1)
+    extend(log, *gops(200, size=1000)[21:])
+    again = feed.place(link, LAG_S + 2)
+    assert first and again and first.offset < log.tail <= again.offset
+
+
 def test_a_link_comes_to_its_keyframe_however_long_the_sound_before_it_took() -> None:
     frames = with_sound()
     link, now = link_at(at(5)), LAG_S + 1
