@@ -77,7 +77,7 @@ async def test_players_stay_when_ffmpeg_returns_elsewhere_with_another_picture_a
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
         cluster = stack.enter_context(Cluster(tmp_path, network, **AS_SHAPED))
-        a, b, c, d = cluster.start(*"abcd")
+        a, b, c, _ = cluster.start(*"abcd")
         async with vanishing(TEST_SOURCE, a):
             joining = playing_in(SHAPES[shape], network, cluster, player_of)
             players = (await stack.enter_async_context(joining)).values()
@@ -87,7 +87,7 @@ async def test_players_stay_when_ffmpeg_returns_elsewhere_with_another_picture_a
         shown = asyncio.create_task(run("ffprobe", "-v", "error", "-show_entries", "stream=width", url(c)))
         async with vanishing(FLASH, c):
             await seen(players)
-        async with vanishing(TEST_SOURCE, d):
+        async with vanishing(TEST_SOURCE, c):
             await seen(players)
         assert "[STREAM]" in (await shown)[1]
         assert not any(player.ended for player in players)
