@@ -19,9 +19,11 @@ class Core(Protocol):
 class Alarm:
     """Calls a core's `handle_timer` when it is due, and then `ring`."""
 
-    def __init__(self, core: Core, ring: Callable[[], None]) -> None:
+    def __init__(self, core: Core, ring: Callable[[], None], now: Callable[[], float] | None = None) -> None:
+        """`now` is the clock by which the core goes, if it is finer than the loop's."""
         self._core = core
         self._ring = ring
+        self._now = now or (lambda: asyncio.get_running_loop().time())
         self._handle: asyncio.TimerHandle | None = None
         self._at = inf
 
@@ -44,5 +46,5 @@ class Alarm:
 
     def _due(self) -> None:
         self._handle, self._at = None, inf
-        self._core.handle_timer(asyncio.get_running_loop().time())
+        self._core.handle_timer(self._now())
         self._ring()

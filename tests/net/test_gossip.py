@@ -2,6 +2,7 @@ import asyncio
 import logging
 
 import pytest
+import uvloop
 import zmq
 
 from mesh.config import Address
@@ -139,6 +140,18 @@ async def test_a_peer_has_a_media_endpoint_and_a_measured_distance(tmp_path):
         assert a.media_endpoint("f" * 32) is None
         await holds(lambda: a.rtt_s(b.id))
         assert a.rtt_s(b.id) < 1 and a.rtt_s("f" * 32) == 0.0
+
+
+def test_round_trips_are_measured_more_finely_than_uvloop_tells_the_time(tmp_path):
+    """It tells whole milliseconds; means of a few of them are whole 4096ths."""
+
+    async def distance_ms() -> float:
+        async with meeting(tmp_path) as place:
+            a, b, _ = await place.three()
+            await holds(lambda: a.rtt_s(b.id))
+            return 1000 * a.rtt_s(b.id)
+
+    assert not (4096 * round(uvloop.run(distance_ms()), 6)).is_integer()
 
 
 @asynctest
