@@ -102,13 +102,19 @@ async def test_what_a_node_takes_from_publishers_and_feeds_to_others_is_its_load
         await player.tags(8)
         big, here, there = b"\x27\x01\0\0\0" + bytes(20_000), a.gossip.id, b.gossip.id
 
+        async def feed() -> None:
+            while True:
+                poster.feed(picture(8)._replace(payload=big))
+                await asyncio.sleep(0.01)
+
         def measured() -> bool:
-            poster.feed(picture(8)._replace(payload=big))
             link = link_of(b, there, here)
             loads = [b.gossip.tables.members[id].load for id in (here, there)]
             carried = all(load.rx_bps > 1_000_000 < load.tx_bps for load in loads)
             return carried and [load.relays for load in loads] == [1, 0] and link is not None and link.bps > 1_000_000
 
+        feeding = asyncio.create_task(feed())
         await until(measured)
         for seen in (a, b):
             await until(lambda seen=seen: link_of(seen, there, here) and link_of(seen, there, here).bps > 0)
+        feeding.cancel()
