@@ -12,8 +12,11 @@ from tests.e2e.tasks import running
 KEY = "live/x"
 SHAPES = {"star": {"b": "a", "c": "a", "d": "a"}, "chain": {"b": "a", "c": "b", "d": "c"}}
 """Who feeds whom."""
-AS_SHAPED = {"balance__supply": "{depth = 0, children = 0, jitter = 0}"}
-"""With these settings nobody looks for a shorter way than the one that the shape gives him."""
+SETTINGS: dict[str, dict[str, str]] = {
+    "star": {},
+    "chain": {"balance__supply": "{depth = 0, children = 0, jitter = 0}"},
+}
+"""A star comes about as nodes are; in a chain nobody may look for a shorter way than the one that it gives him."""
 PLAYS = 100
 """Frames that a player must have got before the next joins: some two seconds."""
 

@@ -17,7 +17,7 @@ from tests.e2e.cluster import PATIENCE_S, Cluster, Node, eventually
 from tests.e2e.flv import Tag
 from tests.e2e.network import HERE, Network, available
 from tests.e2e.roaming import RoamingPlayer, RoamingPublisher, sent_by
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, fed, playing_in, url
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, fed, playing_in, url
 from tests.e2e.tasks import asynctest, running
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
@@ -193,7 +193,7 @@ async def trial(
     """Let it happen; what that cost the players that count, by all of what was sent, and since when."""
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        settings = {"stream__standby": "true", "stream__hold_s": "10"} | AS_SHAPED
+        settings = {"stream__standby": "true", "stream__hold_s": "10"} | SETTINGS["chain"]
         cluster = stack.enter_context(Cluster(directory, network, **settings))
         nodes = cluster.start(*"abcd")
         urls = [f"{node.rtmp}/{KEY}" for node in nodes]

@@ -12,9 +12,9 @@ from tests.e2e import synthetic
 from tests.e2e.cluster import Cluster, Node, quiet, wait_until
 from tests.e2e.compare import assert_faithful
 from tests.e2e.network import Network, available
-from tests.e2e.player import Player
+from tests.e2e.player import Player, playing
 from tests.e2e.publisher import Publisher, publishing
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, fed, playing_in
+from tests.e2e.shape import fed
 from tests.e2e.tasks import asynctest
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -41,18 +41,28 @@ async def stall_s(publisher: Publisher, players: list[Player], since: float) -> 
 
 @asynctest
 async def test_in_a_chain_players_below_a_lost_node_miss_no_frame(tmp_path: Path, capsys):
-    with Network(*"abcd") as network, Cluster(tmp_path, network, **AS_SHAPED) as cluster:
-        a, b, c, d = cluster.start(*"abcd")
-        async with (
-            publishing(f"{a.rtmp}/{KEY}", synthetic.stream(120)) as publisher,
-            playing_in(SHAPES["chain"], network, cluster) as players,
-        ):
-            await lose_one_after_the_other(network, publisher, [players["c"], players["d"]], [a, b, c, d], capsys)
+    with Network("a", "b", "c", "d") as network, Cluster(tmp_path, network) as cluster:
+        a, b, c, d = cluster.start("a", "b", "c", "d")
+        async with publishing(f"{a.rtmp}/live/x", synthetic.stream(120)) as publisher:
+            urls = [f"{node.http}/live/x.flv?wait=5&redirect=0" for node in (b, c, d)]
+            async with playing(urls[0]) as (first,):
+                await first.has(10)
+                network.cut("a", ["c", "d"])
+                network.cut("b", "d")
+                async with playing(urls[1]) as (second,):
+                    await shaped(b, b="a", c="b")
+                    async with playing(urls[2]) as (third,):
+                        await shaped(c, c="b", d="c")
+                        network.heal()
+                        cluster.settle()
+                        await shaped(a, b="a", c="b", d="c")
+                        await lose_one_after_the_other(network, publisher, [second, third], [a, b, c, d], capsys)
 
 
 async def lose_one_after_the_other(network, publisher, players, nodes, capsys) -> None:
     a, b, c, d = nodes
     stalls = {}
+    await players[1].has(25)
     began = time.perf_counter()
     b.kill()
     await asyncio.sleep(1)

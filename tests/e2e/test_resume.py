@@ -12,7 +12,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.flv import Reader, Tag
 from tests.e2e.network import Network, available
 from tests.e2e.publisher import publishing
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -36,12 +36,12 @@ async def received(url: str, count: int) -> tuple[str, list[Tag]]:
     return f"{epoch}.{leader}.{int(number) + len(tags) - int(headers)}", tags
 
 
-@pytest.mark.parametrize("shape", [pytest.param("star", marks=pytest.mark.soak), "chain"])
+@pytest.mark.parametrize("shape", SHAPES)
 @asynctest
 async def test_a_player_of_a_node_that_dies_goes_on_at_another_with_the_next_frame(tmp_path: Path, shape):
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, **SETTINGS[shape]))
         a, b, c, _ = cluster.start(*"abcd")
         publisher = await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", synthetic.stream(60)))
         await stack.enter_async_context(playing_in(SHAPES[shape], network, cluster))

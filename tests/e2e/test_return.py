@@ -13,7 +13,7 @@ from tests.e2e.flv import AUDIO, VIDEO, Tag
 from tests.e2e.network import Network, available
 from tests.e2e.player import Player
 from tests.e2e.programs import TEST_SOURCE, program, run
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
@@ -76,7 +76,7 @@ def assert_continuous(player: Player) -> list[str]:
 async def test_players_stay_when_ffmpeg_returns_elsewhere_with_another_picture_and_other_codecs(tmp_path: Path, shape):
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, **SETTINGS[shape]))
         a, b, c, _ = cluster.start(*"abcd")
         async with vanishing(TEST_SOURCE, a):
             joining = playing_in(SHAPES[shape], network, cluster, player_of)

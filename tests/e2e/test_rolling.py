@@ -12,7 +12,7 @@ from tests.e2e import synthetic
 from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.network import Network, available
 from tests.e2e.roaming import RoamingPlayer, RoamingPublisher, sent_by
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest, running
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")]
@@ -28,7 +28,7 @@ async def test_nobody_misses_a_frame_but_the_players_of_the_node_that_is_restart
     took = []
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **SETTINGS[shape]))
         nodes = cluster.start(*"abcd")
         urls = [f"{node.rtmp}/{KEY}" for node in nodes]
         publishers = [RoamingPublisher(order, tags) for order in (urls, urls[1:] + urls[:1])]

@@ -13,7 +13,7 @@ from tests.e2e.flv import VIDEO, Tag
 from tests.e2e.network import Network, available
 from tests.e2e.player import Player
 from tests.e2e.publisher import Publisher, publishing
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, fed, playing_in
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, fed, playing_in
 from tests.e2e.tasks import asynctest
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -53,7 +53,7 @@ async def test_each_side_plays_its_own_and_after_healing_all_players_see_the_old
     here, there = SIDES[shape]
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="false", **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="false", **SETTINGS[shape]))
         a, b, _, d = nodes = cluster.start(*"abcd")
         older = await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", synthetic.stream(90)))
         players = await stack.enter_async_context(playing_in(SHAPES[shape], network, cluster))

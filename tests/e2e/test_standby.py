@@ -14,7 +14,7 @@ from tests.e2e.flv import AUDIO, VIDEO, Tag
 from tests.e2e.network import Network, available
 from tests.e2e.player import Player, playing
 from tests.e2e.publisher import Publisher, RTMPIngest, publishing
-from tests.e2e.shape import AS_SHAPED, KEY, SHAPES, playing_in, url
+from tests.e2e.shape import KEY, SETTINGS, SHAPES, playing_in, url
 from tests.e2e.tasks import asynctest, running
 
 needs_network = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -80,7 +80,7 @@ async def assert_seamless(frames: list[Tag], publisher: Publisher, players: Iter
 async def test_nobody_misses_a_frame_when_the_leader_is(tmp_path: Path, fate: str, picture, shape, capsys):
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **SETTINGS[shape]))
         a, _, c, d = cluster.start(*"abcd")
         frames = list(picture(synthetic.stream(60)))
         first, other, publishers = await leads(stack, frames, a, d)
@@ -132,7 +132,7 @@ async def test_a_standby_of_another_encoder_goes_on_at_a_keyframe_in_a_second_an
     theirs = {tag.payload for tag in other if not tag.config}
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network(*"abcd"))
-        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **AS_SHAPED))
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__standby="true", **SETTINGS[shape]))
         a, _, c, d = cluster.start(*"abcd")
         await stack.enter_async_context(publishing(f"{a.rtmp}/{KEY}", one))
         players = await stack.enter_async_context(playing_in(SHAPES[shape], network, cluster))

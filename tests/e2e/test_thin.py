@@ -16,7 +16,6 @@ from tests.e2e.flv import AUDIO
 from tests.e2e.network import Network, available
 from tests.e2e.player import Player, playing
 from tests.e2e.publisher import Publisher, publishing
-from tests.e2e.shape import AS_SHAPED
 from tests.e2e.tasks import asynctest
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root, and /dev/net/tun")
@@ -61,9 +60,7 @@ async def test_on_a_thin_link_one_stream_is_whole_and_the_other_skips_pictures_b
     """b is at the end of the thin link, and c follows b."""
     async with AsyncExitStack() as stack:
         network = stack.enter_context(Network("a", "b", "c"))
-        cluster = stack.enter_context(
-            Cluster(tmp_path, network, stream__patterns=PRIORITY, relay__lag_s="2", **AS_SHAPED)
-        )
+        cluster = stack.enter_context(Cluster(tmp_path, network, stream__patterns=PRIORITY, relay__lag_s="2"))
         a, b, c = cluster.start("a", "b", "c")
         network.cut("a", "c")
         high, low = [
