@@ -112,7 +112,7 @@ class Suspicion:
         self._grace = now + GRACE_S
 
     def disconnected(self, peer: Peer, now: float) -> None:
-        """A connection to a peer has closed: see whether it refuses another."""
+        """A connection to a peer has closed, or another says so: see whether it refuses a new one."""
         if peer.living and peer.route and now >= peer.knock_at:
             peer.knock_at = now + KNOCK_S
             self._roster.outbox.tell(Knock(peer.id, peer.route))
@@ -169,8 +169,12 @@ class Suspicion:
                 self._verify(subject, now)
             if doubt := self._doubts.get(subject.id):
                 doubt.stale.add(peer.id)  # who accuses it has not heard it either
-        elif isinstance(accusation, Suspect) and not subject.refuses:
+        elif subject.refuses:
+            return
+        elif isinstance(accusation, Suspect):
             self._roster.send(peer, Age(accusation.id, age, False))
+        else:
+            self.disconnected(subject, now)  # who met it a moment ago has no connection yet that could close
 
     def tick(self, now: float) -> None:
         """Doubt those who are silent, judge those whose time is up."""

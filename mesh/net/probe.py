@@ -15,6 +15,8 @@ async def probe(address: Address) -> Verdict:
             _, writer = await asyncio.open_connection(*address)
     except ConnectionRefusedError:
         return Verdict.REFUSED
+    except ConnectionResetError:  # its process ends just now, and no other has taken the port yet
+        return Verdict.OPEN
     except (OSError, UnicodeError):
         return Verdict.SILENT
     writer.close()

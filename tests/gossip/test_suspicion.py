@@ -238,6 +238,28 @@ def test_who_is_asked_for_one_that_refuses_another_knocks_for_himself():
     assert answer.refused
 
 
+def test_who_hears_of_the_death_of_one_that_it_has_just_met_knocks_for_himself():
+    company = Company(*range(1, 6))
+    company.beats(*range(1, 6))
+    for witness in (2, 3, 2, 3):
+        company.say(witness, Dead(ID[1]))
+    assert company.events(Knock) == [Knock(ID[1], address(1))]
+    company.membership.refused(ID[1], company.now)
+    for witness in asked(company)[:2]:
+        company.say(witness, Age(ID[1], 200, True))
+    assert company.status(1) is DEAD
+
+
+def test_a_liar_makes_us_knock_ten_times_a_second_and_no_more():
+    company = Company(*range(1, 6))
+    for _ in range(100):
+        company.beats(*range(1, 6))
+        company.say(2, Dead(ID[1]))
+        company.wait(0.01)
+    assert 9 <= len(company.events(Knock)) <= 11
+    assert company.status(1) is ALIVE and not asked(company)
+
+
 def test_an_accusation_is_looked_into_and_answered_but_not_believed():
     company = Company(1, 2, 3)
     company.beats(1, 2, 3)

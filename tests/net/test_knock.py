@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from mesh.config import Address
 from mesh.net import probe
 from mesh.net.knock import refuses
@@ -20,6 +22,17 @@ async def test_a_process_that_is_being_killed_is_given_a_moment():
     socket = listen("here", "127.0.0.1:0")
     asyncio.get_running_loop().call_later(0.03, socket.close)
     assert await refuses(Address("127.0.0.1", port_of(socket)))
+
+
+@pytest.mark.parametrize("turns", range(4))
+@asynctest
+async def test_a_port_that_closes_while_it_is_knocked_at_refuses(turns: int):
+    socket = listen("here", "127.0.0.1:0")
+    knocking = asyncio.create_task(refuses(Address("127.0.0.1", port_of(socket))))
+    for _ in range(turns):  # after one or two it is connected, and does not know yet
+        await asyncio.sleep(0)
+    socket.close()
+    assert await knocking
 
 
 @asynctest
