@@ -1,9 +1,9 @@
 """Intake: sockets that are only read, on an epoll of their own: one wake takes all that has arrived, from all of them.
 
 The event loop watches that epoll only, so its own work for a wake is shared by all sockets that are ready. As soon as
-several are ready at once, the next wake is some milliseconds later: what has gathered meanwhile is read in one go. And
-where the next pass over the players is far off, nothing is read before that. All is read into one buffer; who is
-handed a view copies what he keeps.
+several are ready at once, the next wake is some milliseconds later, more where reading takes a large share of the time:
+what has gathered meanwhile is read in one go. And where the next pass over the players is far off, nothing is read
+before that. All is read into one buffer; who is handed a view copies what he keeps.
 """
 
 import asyncio
@@ -15,8 +15,10 @@ from typing import Protocol
 READ = 256 << 10
 TURN = 64
 """Sockets that are read before the loop has its turn."""
-GATHER_S = 0.005
-"""From a wake that found several sockets ready to the next one: who publishes alone never waits."""
+PACE = 2
+"""The loop's share: reading several sockets, which took t, is followed by a pause of PACE times t."""
+GATHER_S, MOST_GATHER_S = 0.005, 0.030
+"""The pause is no shorter and no longer than this. Who publishes alone never waits."""
 FAR_S = 0.015
 """Until a pass by which more than one frame of a stream will have come. A nearer one is not waited for: who sends with
 Nagle's algorithm keeps back his next frame until the last is read."""
@@ -56,6 +58,8 @@ class Intake:
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
         self._not_before = 0.0
+        self._spent = 0.0
+        """On reading what was ready at once, as far as it is read."""
         self._gathering: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -116,14 +120,17 @@ class Intake:
 
     def _read(self) -> int:
         """Read the sockets that have something, and say how many they were."""
-        ready = self._epoll.poll(0, TURN)
-        if 1 < len(ready) < TURN:
-            self._not_before = monotonic() + GATHER_S
+        began, ready = monotonic(), self._epoll.poll(0, TURN)
         self._sink.hold()
         try:
             self._read_from([fd for fd, _ in ready])
         finally:
+            self._spent += monotonic() - began
             self._sink.release()
+        if len(ready) < TURN:
+            spent, self._spent = self._spent, 0.0
+            if len(ready) > 1:
+                self._not_before = monotonic() + min(max(GATHER_S, PACE * spent), MOST_GATHER_S)
         return len(ready)
 
     def _read_from(self, ready: list[int]) -> None:

@@ -2,12 +2,12 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from unittest import mock
 
 import pytest
 
-from mesh.net.intake import MOST_S, TURN, Intake
+from mesh.net.intake import GATHER_S, MOST_GATHER_S, MOST_S, TURN, Intake
 from tests.net.asynctest import asynctest, until
 
 TICK_S = 0.001
@@ -126,6 +126,26 @@ async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float,
         await until(lambda: times)
         assert len(times) == 1
         assert times[0] >= began + read_after - TICK_S
+
+
+@asynctest
+@pytest.mark.parametrize(("takes", "pause"), [(0.0, GATHER_S), (0.004, 0.016), (0.03, MOST_GATHER_S)])
+async def test_the_longer_reading_takes_the_later_it_begins_again(takes: float, pause: float) -> None:
+    with reading() as intake:
+        listeners = [Listener(intake), Listener(intake)]
+        times: list[float] = []
+
+        def receive(data: memoryview) -> None:
+            times.append(monotonic())
+            sleep(takes)
+
+        for listener in listeners:
+            listener.receive = receive  # type: ignore[method-assign]
+            listener.far.send(b"a frame")
+        await until(lambda: len(times) == 2)
+        listeners[0].far.send(b"another")
+        await until(lambda: len(times) == 3)
+        assert times[2] - times[1] >= takes + pause - TICK_S
 
 
 @asynctest
