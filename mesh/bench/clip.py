@@ -18,7 +18,7 @@ AVC_HEADER = bytes.fromhex(
 )  # fmt: skip
 AAC_HEADER = bytes.fromhex("af001190")
 """AAC-LC, 48 kHz, two channels."""
-FPS, GOP, SOUND_MS = 30, 30, 64 / 3
+FPS, SOUND_MS = 30, 64 / 3
 KEYFRAME_SIZE = 4
 """How many times larger than other pictures."""
 SOUND_BYTES = 256
@@ -65,25 +65,25 @@ def read(path: str) -> Clip:
         return Clip(flv.Reader().feed(file.read()))
 
 
-def noise(kbps: int, seed: int = 1) -> Clip:
+def noise(kbps: int, fps: int = FPS, sound: bool = True, seed: int = 1) -> Clip:
     """Pictures and sound in size and order, without meaning: a keyframe each second, of four times the others' size."""
     random = Random(seed)
-    sounds = int(LOOP_MS / SOUND_MS)
-    pictures = LOOP_MS * FPS // 1000
+    sounds = int(LOOP_MS / SOUND_MS) if sound else 0
+    seconds = LOOP_MS // 1000
     bytes_left = kbps * LOOP_MS / 8 - sounds * SOUND_BYTES
-    size = max(64, round(bytes_left / (pictures + pictures / GOP * (KEYFRAME_SIZE - 1))))
+    size = max(64, round(bytes_left / seconds / (fps + KEYFRAME_SIZE - 1)))
 
     def picture(number: int) -> Tag:
-        key = number % GOP == 0
+        key = number % fps == 0
         unit = (b"\x65" if key else b"\x41") + random.randbytes(size * (KEYFRAME_SIZE if key else 1))
         head = b"\x17\x01\0\0\0" if key else b"\x27\x01\0\0\0"
-        return Tag(Kind.VIDEO, number * 1000 // FPS, head + len(unit).to_bytes(4, "big") + unit)
+        return Tag(Kind.VIDEO, number * 1000 // fps, head + len(unit).to_bytes(4, "big") + unit)
 
-    def sound(number: int) -> Tag:
+    def tone(number: int) -> Tag:
         return Tag(Kind.AUDIO, round(number * SOUND_MS), b"\xaf\x01" + random.randbytes(SOUND_BYTES))
 
-    frames = [picture(number) for number in range(pictures)] + [sound(number) for number in range(sounds)]
-    headers = [Tag(Kind.VIDEO, 0, AVC_HEADER), Tag(Kind.AUDIO, 0, AAC_HEADER)]
+    frames = [picture(number) for number in range(seconds * fps)] + [tone(number) for number in range(sounds)]
+    headers = [Tag(Kind.VIDEO, 0, AVC_HEADER)] + [Tag(Kind.AUDIO, 0, AAC_HEADER)] * sound
     return Clip(headers + sorted(frames, key=lambda tag: tag.timestamp))
 
 

@@ -10,7 +10,7 @@ import click
 import psutil
 from rich.console import Console
 
-from mesh.bench.clip import noise, read
+from mesh.bench.clip import FPS, noise, read
 from mesh.bench.load import Plan, play, publish
 from mesh.bench.report import Report, Spread
 from mesh.bench.wire import PLAY, PUBLISH
@@ -76,13 +76,18 @@ def play_(url: str, probes: int, lazy: int | None, **plan: Any) -> None:
 @load_options
 @click.option("--file", help="An FLV file to send over and over; noise by default.")
 @click.option("--kbps", default=2100, show_default=True, help="The rate of the noise.")
+@click.option("--fps", type=click.IntRange(1), default=FPS, show_default=True, help="Pictures per second of the noise.")
+@click.option("--sound/--no-sound", default=True, help="Whether there is sound in the noise.")
 @click.option("--stamp", is_flag=True, help="Put the time into each picture, for the probes of `bench play`.")
 @click.option("--chunk", type=click.IntRange(1), default=4096, show_default=True, help="RTMP's chunk size.")
-def publish_(url: str, file: str | None, kbps: int, stamp: bool, chunk: int, **plan: Any) -> None:
+def publish_(
+    url: str, file: str | None, kbps: int, fps: int, sound: bool, stamp: bool, chunk: int, **plan: Any
+) -> None:
     """Publish to URL (rtmp:, or http: with POST), or to many of them. Redirects are followed."""
 
     def load(hear: Callable[[str], None]) -> Report:
-        return publish(_plan(url, PUBLISH, **plan), read(file) if file else noise(kbps), stamp, chunk, hear)
+        clip = read(file) if file else noise(kbps, fps, sound)
+        return publish(_plan(url, PUBLISH, **plan), clip, stamp, chunk, hear)
 
     _run(load)
 

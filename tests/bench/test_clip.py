@@ -12,12 +12,19 @@ from tests.media.clip import clip, packets
 def test_noise_has_the_rate_that_was_asked_for():
     assert noise(2100).bps == pytest.approx(2_100_000, rel=0.02)
     assert noise(200).bps == pytest.approx(200_000, rel=0.02)
+    assert noise(200, fps=5, sound=False).bps == pytest.approx(200_000, rel=0.02)
+
+
+def test_noise_may_be_a_camera_s_few_pictures_without_sound():
+    camera = noise(200, fps=5, sound=False)
+    assert [tag.timestamp for tag in camera.tags] == list(range(0, 8000, 200))
+    assert {tag.kind for tag in camera.headers + camera.tags} == {Kind.VIDEO}
 
 
 def test_noise_has_a_keyframe_each_second():
-    tags = noise(500).tags
-    keyframes = [tag.timestamp for tag in tags if codec.look(tag.kind, tag.payload).keyframe]
-    assert keyframes == list(range(0, 8000, 1000))
+    for tags in (noise(500).tags, noise(500, fps=5).tags):
+        keyframes = [tag.timestamp for tag in tags if codec.look(tag.kind, tag.payload).keyframe]
+        assert keyframes == list(range(0, 8000, 1000))
 
 
 def test_a_clip_goes_on_without_end_and_without_a_step_in_its_clock():

@@ -9,8 +9,11 @@ from tests.e2e.cluster import Cluster
 from tools.measures.stage import STREAM, URLS, Samples, live, load, median, publishing
 
 REST_S = 5.0
+CAMERA = ("--fps", 5, "--no-sound")
 JOINS = 500
 """Players who come in a second, at most."""
+PUBLISHERS = 100
+"""The same of publishers."""
 
 
 def players(directory: Path, counts: list[int], kbps: int, runs: int, samples: Samples) -> Iterator[tuple[str, float]]:
@@ -28,16 +31,25 @@ def players(directory: Path, counts: list[int], kbps: int, runs: int, samples: S
                 yield str(count), median(reports, lambda report: report["cpu_us"])
 
 
-def streams(directory: Path, counts: list[int], kbps: int, runs: int, samples: Samples) -> Iterator[tuple[str, float]]:
-    """µs per publisher and second, by their number."""
+def streams(
+    directory: Path, counts: list[int], kbps: int, runs: int, samples: Samples, *clip: object
+) -> Iterator[tuple[str, float]]:
+    """µs per publisher and second, by their number; `clip` says what is published instead of pictures and sound."""
     with Cluster(directory, stream__hold_s="0") as cluster:
         (node,) = cluster.start("a")
         for count in counts:
-            options = ("-n", count, "--ramp", 2, "--seconds", 3, "--kbps", kbps, "--pid", node.pid)
+            ramp = max(2, count / PUBLISHERS)
+            options = ("-n", count, "--ramp", ramp, "--seconds", 3, "--kbps", kbps, *clip, "--pid", node.pid)
             reports = [load("publish", f"{node.rtmp}/live/{run}-{{n}}", *options) for run in range(runs)]
             for report in reports:
+                assert report["joined"] == count and not report["errors"], report
                 samples.take(report, measure="growth", streams=count, kbps=kbps)
             yield str(count), median(reports, lambda report: report["cpu_us"])
+
+
+def cameras(directory: Path, counts: list[int], kbps: int, runs: int, samples: Samples) -> Iterator[tuple[str, float]]:
+    """The same of publishers of five pictures a second."""
+    yield from streams(directory, counts, kbps, runs, samples, *CAMERA)
 
 
 def nodes(directory: Path, counts: list[int], runs: int, samples: Samples) -> Iterator[tuple[str, float]]:
