@@ -15,7 +15,7 @@ from typing import Protocol
 READ = 256 << 10
 TURN = 64
 """Sockets that are read before the loop has its turn."""
-PACE = 2
+PACE = 4
 """The loop's share: reading several sockets, which took t, is followed by a pause of PACE times t."""
 GATHER_S, MOST_GATHER_S = 0.005, 0.030
 """The pause is no shorter and no longer than this. Who publishes alone never waits."""

@@ -129,7 +129,7 @@ async def test_what_comes_before_a_pass_may_begin_is_read_together(ahead: float,
 
 
 @asynctest
-@pytest.mark.parametrize(("takes", "pause"), [(0.0, GATHER_S), (0.004, 0.016), (0.03, MOST_GATHER_S)])
+@pytest.mark.parametrize(("takes", "pause"), [(0.0, GATHER_S), (0.002, 0.016), (0.03, MOST_GATHER_S)])
 async def test_the_longer_reading_takes_the_later_it_begins_again(takes: float, pause: float) -> None:
     with reading() as intake:
         listeners = [Listener(intake), Listener(intake)]
