@@ -261,7 +261,8 @@ async def test_nobody_is_refused_by_his_own_ghost(tmp_path: Path, other: bool) -
 async def test_a_publisher_who_moves_to_another_node_is_not_refused_until_the_stream_is_stalled(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a", "b", "c", stream__silence_s="60") as (a, b, c):
         ghost = await publish(a, "rtmp", *HEADERS, *gop(0))
-        await until(leads(b, "live/x", a))
+        for node in (b, c):
+            await until(leads(node, "live/x", a))
         player = await Player.begin(c, "/live/x.flv?redirect=0")
         await player.tags(8)
         early = await Client.ask(http(b), "POST /live/x", *ASKS)
