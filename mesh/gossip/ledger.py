@@ -7,6 +7,7 @@ tombstones.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from mesh.errors import StreamError, WireError
 from mesh.gossip.message import Change, Delta, Snap
@@ -61,7 +62,8 @@ class Ledger:
         """The last change of every key after a version, oldest first; None if the ring does not reach back so far."""
         if version < self.version - len(self._ring) or version > self.version:
             return None
-        last = {change[0]: change for change in self._ring if change[1] > version}
+        news = list(takewhile(lambda change: change[1] > version, reversed(self._ring)))
+        last = {change[0]: change for change in reversed(news)}
         return sorted(last.values(), key=lambda change: change[1])
 
     def deltas(self, since: int) -> list[Delta] | None:

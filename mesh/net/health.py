@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from mesh.gossip.message import MOST_ILL
+from mesh.net.tick import tick
 
 log = logging.getLogger("mesh.health")
 
@@ -68,7 +69,7 @@ class Health:
             elif known and in_a_row == ENDS:
                 log.warning("this node has recovered: %s no more", known)
                 del self._ills[check]
-            await asyncio.sleep(PERIOD_S)
+            await tick(PERIOD_S)
 
 
 def disk(directory: Path) -> Check:

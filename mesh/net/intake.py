@@ -15,9 +15,9 @@ from typing import Protocol
 READ = 256 << 10
 TURN = 64
 """Sockets that are read before the loop has its turn."""
-PACE = 4
+PACE = 8
 """The loop's share: reading several sockets, which took t, is followed by a pause of PACE times t."""
-GATHER_S, MOST_GATHER_S = 0.005, 0.030
+GATHER_S, MOST_GATHER_S = 0.005, 0.040
 """The pause is no shorter and no longer than this. Who publishes alone never waits."""
 FAR_S = 0.015
 """Until a pass by which more than one frame of a stream will have come. A nearer one is not waited for: who sends with
@@ -57,9 +57,11 @@ class Intake:
         self._epoll: select.epoll
         self._receivers: dict[int, Receiver] = {}
         self._buffer = memoryview(bytearray(READ))
-        self._not_before = 0.0
+        self._ready: list[int] = []
+        """What was ready at once, as far as it is not read yet."""
         self._spent = 0.0
-        """On reading what was ready at once, as far as it is read."""
+        """On reading what is read of it."""
+        self._not_before = 0.0
         self._gathering: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -119,15 +121,18 @@ class Intake:
             self._watch()
 
     def _read(self) -> int:
-        """Read the sockets that have something, and say how many they were."""
-        began, ready = monotonic(), self._epoll.poll(0, TURN)
+        """Read the sockets that have something, or the next of them, and say how many they were."""
+        began = monotonic()
+        if not self._ready:
+            self._ready = [fd for fd, _ in self._epoll.poll(0, len(self._receivers) or 1)]
+        ready, self._ready = self._ready[:TURN], self._ready[TURN:]
         self._sink.hold()
         try:
-            self._read_from([fd for fd, _ in ready])
+            self._read_from(ready)
         finally:
             self._spent += monotonic() - began
             self._sink.release()
-        if len(ready) < TURN:
+        if not self._ready:
             spent, self._spent = self._spent, 0.0
             if len(ready) > 1:
                 self._not_before = monotonic() + min(max(GATHER_S, PACE * spent), MOST_GATHER_S)

@@ -294,6 +294,7 @@ class Leadership:
 
     def _tell(self, lead: Lead) -> None:
         try:
-            self._gossip.lead(lead)
+            if lead not in self._tables.leads(self._key):
+                self._gossip.lead(lead)
         except StreamError as error:
             log.debug("not told to the mesh: %s", error)

@@ -17,8 +17,9 @@ from mesh.net.addresses import outward
 from mesh.net.tick import next_tick, tick
 
 PERIOD_S = 0.5
-TICK_S = 0.05
-"""How often the event loop is asked to be on time."""
+TICK_S, CLOSE_TICK_S = 0.1, 0.025
+"""How often the event loop is asked to be on time; and how often once it was not, by more than `LATE_S`."""
+LATE_S = 0.02
 LAGS = 5
 """Periods of which the median lag is told: a single hiccup is no load."""
 SMOOTHING = 0.5
@@ -65,16 +66,20 @@ class LoadMeter:
         self._brought: dict[str, int] = {}
         self._lag_s = 0.0
         self._lags = deque([0.0], maxlen=LAGS)
+        self._next_look: asyncio.TimerHandle
         self._carried = (0.0, 0, 0, 0, 0)
         self.load = Load()
 
     async def run(self) -> None:
         """Measure until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._measure())
-            tasks.create_task(self._watch_the_loop())
-            if not self._capacity_bps:
-                tasks.create_task(self._watch_the_interfaces())
+        self._look(time.monotonic())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._measure())
+                if not self._capacity_bps:
+                    tasks.create_task(self._watch_the_interfaces())
+        finally:
+            self._next_look.cancel()
 
     async def _measure(self) -> None:
         psutil.cpu_percent()
@@ -101,13 +106,12 @@ class LoadMeter:
             )
             await tick(PERIOD_S)
 
-    async def _watch_the_loop(self) -> None:
-        """The most that the loop came late in a period, by a timer that does nothing else."""
-        while True:
-            wait = next_tick(TICK_S)
-            due = time.monotonic() + wait
-            await asyncio.sleep(wait)
-            self._lag_s = max(self._lag_s, time.monotonic() - due)
+    def _look(self, due: float) -> None:
+        """How late the loop came to a timer; the most of a period is kept. No task: this is what wakes an idle node."""
+        now = time.monotonic()
+        self._lag_s = max(self._lag_s, now - due)
+        wait = next_tick(CLOSE_TICK_S if max(self._lag_s, self._lags[-1]) > LATE_S else TICK_S)
+        self._next_look = asyncio.get_running_loop().call_later(wait, self._look, now + wait)
 
     async def _watch_the_interfaces(self) -> None:
         """The speed of the fastest interface that leads to others and knows its speed; 0 if none does."""

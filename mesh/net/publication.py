@@ -51,7 +51,9 @@ class Publication:
         if self._frames != self.leader.frames:
             self._frames, self.heard_at = self.leader.frames, now
         state = LeadState.STALLED if now - self.heard_at > silence_s else LeadState.LIVE
-        self.lead = replace(self.lead, state=state, kbps=self._rate(now))
+        kbps = self._rate(now)
+        if (state, kbps) != (self.lead.state, self.lead.kbps):
+            self.lead = replace(self.lead, state=state, kbps=kbps)
         if self._described is not self.leader.log.headers:
             self._described = self.leader.log.headers
             video, audio = describe(self._described)

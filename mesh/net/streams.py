@@ -34,7 +34,7 @@ OPEN_S = 5.0
 """How long a fetch may take to be answered before its players are refused."""
 BEGIN_S = 1.0
 """How long the winner of two claims may take to begin."""
-SWEEP_S = 0.25
+SWEEP_S = 0.2
 
 
 class Streams:

@@ -149,6 +149,24 @@ async def test_the_longer_reading_takes_the_later_it_begins_again(takes: float, 
 
 
 @asynctest
+async def test_what_comes_while_the_others_are_read_waits_for_the_next_time() -> None:
+    with reading() as intake:
+        listeners = [Listener(intake) for _ in range(TURN + 5)]
+        times: list[float] = []
+
+        def receive(data: memoryview) -> None:
+            times.append(monotonic())
+            if len(times) == 1:
+                listeners[0].far.send(b"again")
+
+        for listener in listeners:
+            listener.receive = receive  # type: ignore[method-assign]
+            listener.far.send(b"a frame")
+        await until(lambda: len(times) == TURN + 6)
+        assert times[-1] >= times[-2] + GATHER_S - TICK_S
+
+
+@asynctest
 async def test_a_receiver_that_fails_keeps_nobody_else_from_being_read() -> None:
     failures: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))

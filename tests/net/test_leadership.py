@@ -215,3 +215,19 @@ async def test_a_rival_who_does_not_answer_is_given_way_after_some_time(tmp_path
                 await written(a, KEY, 20)
                 b.gossip.lead(Lead(b.gossip.id, KEY, 2, LeadState.LIVE))
                 await until(lambda: a.streams.get(KEY).publication is None)
+
+
+@asynctest
+async def test_a_lead_is_said_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a", stream__silence_s="5") as (a,):
+        publisher = await RTMPClient.publish(a, KEY, *HEADERS, *gop(0))
+        await written(a, KEY, 8)
+        stream, now = a.streams.get(KEY), asyncio.get_running_loop().time()
+        stream.tend(now)
+        with mock.patch.object(a.gossip, "lead", wraps=a.gossip.lead) as said:
+            stream.tend(now)
+            said.assert_not_called()
+            stream.tend(now + 6)
+            said.assert_called_once()
+            assert [lead.state for lead in a.gossip.tables.leads(KEY)] == [LeadState.STALLED]
+        publisher.close()
