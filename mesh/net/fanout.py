@@ -140,10 +140,12 @@ class Fanout:
         """Close players whose sockets take nothing; runs until cancelled."""
         while True:
             await tick(SWEEP_S)
-            deadline = monotonic() - self._player_lag_s
-            stuck = [p for players in self._players.values() for p in players if p.behind and p.moved < deadline]
-            for player in stuck:
-                self.remove(player, f"took no byte for {self._player_lag_s:g} s")
+            now = monotonic()
+            for player in [p for players in self._players.values() for p in players if p.behind]:
+                if player.takes():
+                    player.moved = now
+                elif player.moved < now - self._player_lag_s:
+                    self.remove(player, f"took no byte for {self._player_lag_s:g} s")
 
     def _pass(self) -> None:
         """Walk over the level players of every rendition that has grown, in turns."""

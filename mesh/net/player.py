@@ -1,6 +1,9 @@
 """Player: one client's socket, and where it is in a stream; the fan-out serves it."""
 
+import fcntl
 import socket
+import sys
+import termios
 from collections.abc import Callable
 
 from mesh.stream.log import START
@@ -22,8 +25,8 @@ class Player:
     """One client's socket, and where it is in the stream."""
 
     __slots__ = (
-        "_offset", "behind", "control", "ended", "farewell", "moved", "on_close", "rendition", "rest", "row", "send",
-        "skips", "sock",
+        "_offset", "behind", "control", "ended", "farewell", "moved", "on_close", "rendition", "rest", "row",
+        "send", "skips", "sock", "untaken",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +51,8 @@ class Player:
         self.control = b""
         self.ended = False
         self.moved = 0.0
+        self.untaken = 0
+        """Bytes that the client's kernel had not taken at the last look."""
         self.skips = 0
         self._offset = START
 
@@ -60,3 +65,12 @@ class Player:
     def offset(self, offset: int) -> None:
         assert not self.row, "who stands in a row moves with it"
         self._offset = offset
+
+    def takes(self) -> bool:
+        """Whether the client took any byte since the last look, of one to whom nothing was sent meanwhile.
+
+        The kernel wants more only when a third of its buffer is free, megabytes perhaps: a minute of a thin link.
+        """
+        before = self.untaken
+        self.untaken = int.from_bytes(fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self.untaken < before

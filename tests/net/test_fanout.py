@@ -290,6 +290,22 @@ async def test_who_takes_no_byte_is_closed_and_who_takes_some_is_not(monkeypatch
 
 
 @asynctest
+async def test_who_takes_bytes_of_a_large_buffer_is_not_closed_while_the_kernel_wants_no_more(monkeypatch):
+    monkeypatch.setattr(module, "SWEEP_S", 0.1)
+    stage = Stage(player_lag_s=1)
+    sweep = asyncio.create_task(stage.fanout.sweep())
+    extend(stage.log, 400, gop=1000, size=9000)
+    slow, stuck = stage.viewer(), stage.viewer()
+    began = time.monotonic()
+    while time.monotonic() < began + 3:
+        slow.read(2000)  # the kernel wants more once in 1.4 s
+        await asyncio.sleep(0.02)
+    assert (slow.reasons, stuck.reasons) == ([], ["took no byte for 1 s"])
+    sweep.cancel()
+    close(stage)
+
+
+@asynctest
 async def test_a_joiner_gets_its_gop_in_turns():
     # Else one who joins a stream of long GOPs would hold up all the others.
     stage = Stage()
