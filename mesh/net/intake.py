@@ -61,6 +61,8 @@ class Intake:
         """What was ready at once, as far as it is not read yet."""
         self._spent = 0.0
         """On reading what is read of it."""
+        self._gathers = False
+        """Whether a pause follows: they were several, and none had more than one read takes."""
         self._not_before = 0.0
         self._gathering: asyncio.TimerHandle | None = None
 
@@ -125,6 +127,7 @@ class Intake:
         began = monotonic()
         if not self._ready:
             self._ready = [fd for fd, _ in self._epoll.poll(0, len(self._receivers) or 1)]
+            self._spent, self._gathers = 0.0, len(self._ready) > 1
         ready, self._ready = self._ready[:TURN], self._ready[TURN:]
         self._sink.hold()
         try:
@@ -132,10 +135,8 @@ class Intake:
         finally:
             self._spent += monotonic() - began
             self._sink.release()
-        if not self._ready:
-            spent, self._spent = self._spent, 0.0
-            if len(ready) > 1:
-                self._not_before = monotonic() + min(max(GATHER_S, PACE * spent), MOST_GATHER_S)
+        if self._gathers and not self._ready:
+            self._not_before = monotonic() + min(max(GATHER_S, PACE * self._spent), MOST_GATHER_S)
         return len(ready)
 
     def _read_from(self, ready: list[int]) -> None:
@@ -152,6 +153,7 @@ class Intake:
                 receiver.close(error.strerror or str(error))
                 continue
             if size:
+                self._gathers &= size < READ
                 receiver.receive(buffer[:size])
             else:
                 receiver.close("the client left")

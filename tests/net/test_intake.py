@@ -7,7 +7,8 @@ from unittest import mock
 
 import pytest
 
-from mesh.net.intake import GATHER_S, MOST_GATHER_S, MOST_S, TURN, Intake
+from mesh.net import intake as module
+from mesh.net.intake import GATHER_S, MOST_GATHER_S, MOST_S, READ, TURN, Intake
 from tests.net.asynctest import asynctest, until
 
 TICK_S = 0.001
@@ -164,6 +165,19 @@ async def test_what_comes_while_the_others_are_read_waits_for_the_next_time() ->
             listener.far.send(b"a frame")
         await until(lambda: len(times) == TURN + 6)
         assert times[-1] >= times[-2] + GATHER_S - TICK_S
+
+
+@asynctest
+async def test_who_sends_more_than_one_read_takes_is_read_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 60)
+    monkeypatch.setattr(module, "MOST_GATHER_S", 60)
+    with reading() as intake:
+        much, little = Listener(intake), Listener(intake)
+        much.far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * READ)
+        much.far.send(bytes(READ + 1))
+        little.far.send(b"a frame")
+        await until(lambda: len(much.heard) == READ + 1)
+        assert little.heard == b"a frame"
 
 
 @asynctest
