@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import flv, synthetic
-from tests.e2e.cluster import Cluster
+from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.compare import assert_faithful, compare
+from tests.e2e.crowd import play
 from tests.e2e.flv import VIDEO, Tag
 from tests.e2e.player import playing
 from tests.e2e.programs import TEST_SOURCE, probe, program
 from tests.e2e.publisher import publishing
 from tests.e2e.tasks import asynctest
+
+CROWD = 250
+"""Of each protocol."""
 
 
 def read_flv(path: Path) -> list[Tag]:
@@ -82,6 +86,23 @@ async def test_every_player_on_every_node_gets_every_frame_that_ffmpeg_publishes
         assert not redirected or (player.hops[1].startswith(a.http) and "via=" in player.hops[1])
     for seen in probed:
         assert_part_of(sent, seen)
+
+
+@asynctest
+async def test_ffmpegs_readers_among_a_crowd_see_what_was_sent(shared: Cluster, tmp_path: Path):
+    a, path, name = shared["a"], tmp_path / "sent.flv", "live/crowd"
+    async with program(*recording_to(f"{a.rtmp}/{name}", path, 12)) as ffmpeg:
+        await asyncio.sleep(1.5)
+        urls = f"{a.http}/{name}.flv?redirect=0", f"{a.rtmp}/{name}"
+        crowds = [asyncio.create_task(play(url, "-n", f"{CROWD}", "--seconds", "5")) for url in urls]
+        await asyncio.to_thread(wait_until, lambda: a.stream(name)["players"] >= 2 * CROWD, "all of them are there")
+        rows = ("-show_entries", "packet=codec_type,pts,dts,size", "-read_intervals", "%+#100")
+        probed = await asyncio.gather(*(probe(url, *rows) for url in urls))
+        reports = await asyncio.gather(*crowds)
+        assert await ffmpeg.wait() == 0, (await ffmpeg.stdout.read()).decode()
+    assert [(report["joined"], report["errors"]) for report in reports] == [(CROWD, {})] * 2
+    for seen in probed:
+        assert_part_of(read_flv(path), seen)
 
 
 STREAMS = [

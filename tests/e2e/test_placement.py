@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 
 from mesh.net import testcard
 from tests.e2e import http, synthetic
-from tests.e2e.cluster import ROOT, Cluster, Node, wait_until
+from tests.e2e.cluster import Cluster, Node, wait_until
 from tests.e2e.compare import assert_faithful
+from tests.e2e.crowd import play
 from tests.e2e.flv import Tag
 from tests.e2e.player import Player, playing
 from tests.e2e.programs import TEST_SOURCE, run
@@ -97,14 +97,6 @@ async def refuses(node: Node) -> bool:
         *(503, "1", "refuse", 503),
         {f"is full: {MOST} players"},
     )
-
-
-async def play(url: str, *options: str) -> dict[str, Any]:
-    """Let the load tool play; what it reports. Fails if one of its players is refused."""
-    command = (sys.executable, str(ROOT / "tools" / "meshctl"), "bench", "play", url, "--settle", "0", "-o", "json")
-    code, report = await run(*command, *options, patience_s=30)
-    assert code == 0, report
-    return json.loads(report)
 
 
 async def eventually(holds: Callable[[], object], what: str) -> None:
