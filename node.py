@@ -20,8 +20,11 @@ from mesh.errors import ConfigError, IdentityTaken
 from mesh.net.descriptor import complain
 from mesh.node import Node
 
-GC_THRESHOLDS = (2_000, 20, 50)
-"""Allocations before the youngest objects are looked at, and how often the older ones are with them."""
+GC_THRESHOLDS = (2_000, 0, 500)
+"""Allocations before the youngest objects are looked at, and how often the older ones are with them.
+
+Every second time those that were left: the frames of twenty times are a pause of 55 ms where a hundred publish.
+"""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
