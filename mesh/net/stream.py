@@ -118,7 +118,7 @@ class Stream:
             return None
         position = resume.read(offset)
         for _ in range(round(ENTRY_S / STEP_S)):
-            if self.log.entry:
+            if self.log.entry and not resume.ahead(self.log, position):
                 break
             await asyncio.sleep(STEP_S)
         return resume.place(self.log, position)

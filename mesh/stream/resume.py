@@ -38,6 +38,15 @@ def place(log: StreamLog, position: Position | None) -> Entry | None:
     return Entry(position.offset, (*before.headers, *(frame for frame in since if frame.config)))
 
 
+def ahead(log: StreamLog, position: Position | None) -> bool:
+    """Whether the log may still get there: its newest epoch is that of the position, which is beyond its end.
+
+    A node that died may have sent its players more than those had got whom it fed.
+    """
+    end = log.position
+    return bool(position and end and position[:2] == end[:2] and position.offset > end.offset)
+
+
 def told(log: StreamLog, entry: Entry | None) -> dict[str, str]:
     """What a player is told of where it starts, in HTTP: the position of the frame after so many headers."""
     if entry is None:

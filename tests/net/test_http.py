@@ -533,6 +533,20 @@ async def test_a_player_goes_on_at_another_node_where_he_was(tmp_path: Path) -> 
 
 
 @asynctest
+async def test_a_player_who_has_more_than_this_node_waits_for_the_next_frame(tmp_path: Path) -> None:
+    async with meshed(tmp_path, "a") as (a,):
+        publisher = await Poster.begin(a, "/live/x", *HEADERS, *gop(0))
+        await written(a, "live/x", 8)
+        asked = f"1.{a.gossip.id}.10"
+        asking = asyncio.create_task(placed(a, asked))
+        await asyncio.sleep(0.1)
+        publisher.feed(*gop(5))
+        player, position, headers = await asking
+        assert (position, headers) == (asked, 3)
+        assert payloads(await player.tags(3 + 3)) == payloads([*HEADERS, *gop(5)[2:]])
+
+
+@asynctest
 async def test_a_player_of_a_websocket_goes_on_where_he_was(tmp_path: Path) -> None:
     async with meshed(tmp_path, "a") as (a,), aiohttp.ClientSession() as session:
         await Poster.begin(a, "/live/x", *HEADERS, *gop(0), *gop(5))

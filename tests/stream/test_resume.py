@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mesh.errors import StreamError
 from mesh.media.frame import Entry, Position
-from mesh.stream.resume import place, read, told, written
+from mesh.stream.resume import ahead, place, read, told, written
 from tests.relay.sample import LEADER, at, gops, header, log_of
 
 
@@ -42,6 +42,20 @@ PLACES = {
 @pytest.mark.parametrize(("position", "entry"), PLACES.values(), ids=PLACES)
 def test_a_player_goes_on_where_the_log_holds_its_position(position, entry):
     assert place(log_of(*frames()), position) == entry
+
+
+@pytest.mark.parametrize(
+    ("position", "awaited"),
+    [
+        (None, False),
+        (Position(1, LEADER, at(21)), False),
+        (Position(1, LEADER, at(22)), True),
+        (Position(1, "2" * 32, at(22)), False),
+        (Position(2, LEADER, 2 << 32 | 5), False),
+    ],
+)
+def test_a_log_may_still_get_to_what_is_beyond_its_end_in_the_epoch_that_it_has(position, awaited):
+    assert ahead(log_of(*frames()), position) == awaited
 
 
 def test_a_position_that_has_been_dropped_goes_on_at_the_newest_entry():
