@@ -1,4 +1,5 @@
 import asyncio
+from itertools import cycle
 from pathlib import Path
 from unittest import mock
 
@@ -146,7 +147,7 @@ async def test_a_better_supplier_is_adopted_without_a_frame_lost_and_the_one_lef
         await rest(player, show)
 
 
-@mock.patch("mesh.net.replica.BETTER_S", (0.3, 1.5))
+@mock.patch("mesh.net.replica.uniform", mock.Mock(side_effect=cycle([0.3, 1.1])))  # in one process all sweep at once
 @asynctest
 async def test_when_a_supplier_fills_up_one_of_those_it_feeds_moves_below_the_other_and_misses_nothing(
     tmp_path: Path,
